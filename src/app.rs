@@ -1,0 +1,158 @@
+//! Composition root: builds every part by hand and hands it down. Nothing else in the program makes a pool, a clock or
+//! a client.
+
+use std::sync::Arc;
+
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    auth::{Seal, token::TokenKeys},
+    config::{Config, ConfigError, MAIL_HANDOVER},
+    db::{Db, DbError},
+    domain::{
+        clock::Clock,
+        cx::{CommitHints, Cx},
+        identity::Authenticator,
+    },
+    events::{EventsOptions, Live},
+    http::{
+        self, ActorGate, Surface,
+        graphiql::GraphiqlPage,
+        graphql::{DocumentGuard, DocumentLimits, Sockets},
+    },
+    jobs::{Worker, WorkerOptions},
+    mail::{Mailer, SmtpSettings},
+    schema::{self, ApiSchema},
+};
+
+/// What could not be built.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database.
+    #[error("the database cannot be used")]
+    Db(#[from] DbError),
+    /// Anything else, in words.
+    #[error("{0}")]
+    Other(String),
+}
+
+/// The parts of a running process.
+#[derive(Clone)]
+pub struct App {
+    /// What use cases are given.
+    pub cx: Cx,
+    /// Words to actors.
+    pub authenticator: Authenticator,
+    /// The API.
+    pub schema: ApiSchema,
+    /// Live events of this node.
+    pub live: Arc<Live>,
+    /// Where mail goes.
+    pub mailer: Arc<Mailer>,
+    /// Open sockets.
+    pub sockets: Sockets,
+    /// Cancelled when the process is to stop.
+    pub shutdown: CancellationToken,
+    /// Every task that runs besides requests.
+    pub tasks: TaskTracker,
+    /// The settings it was built from.
+    pub config: Arc<Config>,
+}
+
+impl App {
+    /// Builds everything; connects to nothing yet but Redis, which may be down.
+    ///
+    /// # Errors
+    /// Settings that cannot be used.
+    pub fn build(config: Config, clock: Arc<dyn Clock>, mailer: Option<Arc<Mailer>>) -> Result<Self, StartError> {
+        let secret = config.secret()?.to_vec();
+        let db = Db::connect(config.db_options()?)?;
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let mailer = match mailer {
+            Some(mailer) => mailer,
+            None => Arc::new(build_mailer(&config)?),
+        };
+        let live = Live::new(EventsOptions { redis_url: config.redis_url.clone(), ..EventsOptions::default() })
+            .map_err(|error| StartError::Other(format!("REDIS_URL: {error}")))?;
+        let cx = Cx {
+            db,
+            seal: Seal::new(&secret),
+            tokens: TokenKeys::new(&secret),
+            clock,
+            hints: Arc::clone(&live) as Arc<dyn CommitHints>,
+            mail_domain: config.mail_domain.as_str().into(),
+            public_url: config.public_url.as_str().into(),
+        };
+        let authenticator = Authenticator::new(cx.clone());
+        live.start(cx.clone(), authenticator.clone(), shutdown.clone(), &tasks);
+        let schema = schema::builder()
+            .extension(DocumentGuard(DocumentLimits::default()))
+            .extension(schema::request::PerOperation)
+            .data(cx.clone())
+            .data(authenticator.clone())
+            .data(Arc::clone(&live))
+            .finish();
+        let sockets = Sockets::new(shutdown.clone());
+        Ok(Self { cx, authenticator, schema, live, mailer, sockets, shutdown, tasks, config: Arc::new(config) })
+    }
+
+    /// The worker of this process.
+    #[must_use]
+    pub fn worker(&self) -> Worker {
+        let options = WorkerOptions {
+            slots: self.config.worker_slots,
+            lease: self.config.job_lease,
+            drain: self.config.shutdown_grace * 3 / 4,
+            mail_from: self.config.mail_from.clone(),
+            ..WorkerOptions::default()
+        };
+        Worker::new(self.cx.clone(), Arc::clone(&self.mailer), options)
+    }
+
+    /// The whole HTTP surface.
+    pub fn router(&self, graphiql: GraphiqlPage, metrics: Option<PrometheusHandle>) -> axum::Router {
+        http::router(Surface {
+            executor: self.schema.clone(),
+            gate: ActorGate::new(self.authenticator.clone(), Arc::clone(&self.cx.clock)),
+            sockets: self.sockets.clone(),
+            allowed_origins: self.config.allowed_origins.clone(),
+            readiness: http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone()),
+            metrics,
+            graphiql,
+            cx: self.cx.clone(),
+        })
+    }
+
+    /// Ends sockets and tasks, then closes the database.
+    pub async fn stop(&self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        let ended = async {
+            self.sockets.closed().await;
+            self.tasks.wait().await;
+        };
+        if tokio::time::timeout(self.config.shutdown_grace, ended).await.is_err() {
+            tracing::warn!("Some tasks did not end in time and are dropped");
+        }
+        self.mailer.close().await;
+        self.cx.db.close().await;
+    }
+}
+
+fn build_mailer(config: &Config) -> Result<Mailer, StartError> {
+    match &config.smtp_url {
+        Some(url) => Mailer::smtp(&smtp_settings(url)).map_err(|error| StartError::Other(format!("SMTP_URL: {error}"))),
+        None => Ok(Mailer::folder(&config.mail_folder)),
+    }
+}
+
+/// Connecting and sending together stay below [`MAIL_HANDOVER`], so that a lease outlasts them.
+fn smtp_settings(url: &str) -> SmtpSettings {
+    let connect_timeout = std::time::Duration::from_secs(10);
+    SmtpSettings { connect_timeout, send_timeout: MAIL_HANDOVER - connect_timeout, ..SmtpSettings::new(url) }
+}

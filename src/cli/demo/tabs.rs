@@ -1,0 +1,159 @@
+//! The tabs that GraphiQL opens with: documents that run as they are, with tokens that still hold.
+
+use serde_json::{Value, json};
+
+use super::centres::{self, DemoCentre};
+use crate::{
+    app::App,
+    domain::identity::login::{self, Login},
+    http::graphiql::Tab,
+};
+
+const LOGIN: &str = r"mutation LogIn($email: EmailAddress!, $password: String!, $tenantSlug: String!) {
+  login(email: $email, password: $password, tenantSlug: $tenantSlug) {
+    tokens { accessToken accessExpiresAt refreshToken }
+    viewer { actor { displayName } tenant { tradeName } }
+    userErrors { code message field }
+  }
+}";
+
+const WATCH: &str = r"subscription WatchBookings {
+  bookingReceived {
+    ... on StreamReady { cursor recovered replayCount }
+    ... on BookingReceived {
+      cursor
+      channel
+      appointment { code status localStart timeZone start patient { givenNames paternalSurname } items { treatment { name } professional { name } room { name } } }
+    }
+    ... on StreamReset { reason resumeAfter }
+  }
+}";
+
+const FIND: &str = r"query FindTime($slug: String!, $input: AvailabilityInput!) {
+  publicAvailability(tenantSlug: $slug, input: $input) {
+    start localStart timeZone
+    professional { name }
+    room { name }
+    price { amount currency }
+    token
+  }
+}";
+
+const HOLD: &str = r"mutation HoldTime($input: HoldSlotInput!) {
+  holdSlot(input: $input) {
+    appointment { id code status start holdExpiresAt }
+    userErrors { code message field }
+  }
+}";
+
+const BOOK: &str = r"mutation BookAsPatient($input: PublicBookInput!) {
+  publicBook(input: $input) {
+    replayed
+    appointment { id code status start localStart timeZone }
+    userErrors { code message field ... on SlotTakenError { alternatives { start token } } }
+  }
+}";
+
+const AGENDA: &str = r"query DayAgenda($branch: ID!, $from: LocalDate!, $to: LocalDate!) {
+  agenda(branchId: $branch, from: $from, to: $to, groupBy: PROFESSIONAL) {
+    cursor
+    columns {
+      resource { name color }
+      appointments { code status localStart end patient { givenNames paternalSurname } items { treatment { name } room { name } } }
+      free { start end }
+    }
+  }
+}";
+
+const MAILS: &str = r"query Mails {
+  emailMessages(first: 20) { nodes { kind status to subject dueAt sentAt messageId } }
+}";
+
+/// Without a demo: the way in.
+pub(in crate::cli) fn signed_out() -> Vec<Tab> {
+    vec![
+        Tab::new("Log in; then send the access token as the header Authorization: Bearer …", LOGIN)
+            .variables(json!({"email": "you@example.com", "password": "", "tenantSlug": "your-centre"})),
+    ]
+}
+
+/// The tour of the README, in order, with fresh tokens and the next free time filled in.
+pub(super) async fn for_tour(app: &App, centre: &DemoCentre) -> Vec<Tab> {
+    let staff = format!("Bearer {}", access_token(app, centre).await.unwrap_or_default());
+    let page = format!("Bearer {}", centre.publishable_key);
+    let place = place(app, centre).await.unwrap_or_default();
+    let now = app.cx.now();
+    let today = now.with_timezone(&chrono_tz::America::Santiago).date_naive();
+    let range = json!({"from": now, "to": now + chrono::TimeDelta::days(3)});
+    let input = json!({"branchId": place["branch"], "treatmentIds": [place["treatment"]], "range": range, "limit": 5});
+    let patient = json!({"givenNames": "Carla", "paternalSurname": "Muñoz", "email": "carla.munoz@example.com"});
+    vec![
+        Tab::new("Log in as the administrator", LOGIN).variables(json!({
+            "email": format!("admin@{}.example", centre.slug), "password": centres::PASSWORD, "tenantSlug": centre.slug,
+        })),
+        Tab::new("Watch bookings arrive: run it and leave it open", WATCH).header("Authorization", &staff),
+        Tab::new("A booking page asks for free times", FIND)
+            .variables(json!({"slug": centre.slug, "input": input}))
+            .header("Authorization", &page),
+        Tab::new("Hold the next free time for five minutes", HOLD)
+            .variables(json!({"input": {"idempotencyKey": app.cx.new_id(), "slotToken": place["token"]}}))
+            .header("Authorization", &page),
+        Tab::new("Book it as a patient: put the id of the hold into holdId", BOOK)
+            .variables(json!({"input": {
+                "idempotencyKey": app.cx.new_id(), "tenantSlug": centre.slug, "holdId": "put the id of the held appointment here",
+                "patient": patient, "channel": "WEB_WIDGET", "acceptPolicies": true,
+            }}))
+            .header("Authorization", &page),
+        Tab::new("The agenda of today and tomorrow", AGENDA)
+            .variables(json!({"branch": place["branch"], "from": today, "to": today + chrono::Days::new(1)}))
+            .header("Authorization", &staff),
+        Tab::new("Mails: due, sent, failed", MAILS).header("Authorization", &staff),
+    ]
+}
+
+async fn access_token(app: &App, centre: &DemoCentre) -> Option<String> {
+    let login = Login {
+        tenant_slug: centre.slug.to_owned(),
+        email: centre.logins.first()?.email.clone(),
+        password: centres::PASSWORD.to_owned(),
+        device: Some("GraphiQL".to_owned()),
+        request_id: "graphiql".to_owned(),
+    };
+    login::run(&app.cx, login).await.ok().map(|tokens| tokens.access)
+}
+
+/// A branch, a treatment and the next free slot, as a booking page sees them.
+async fn place(app: &App, centre: &DemoCentre) -> Option<Value> {
+    let who = app.authenticator.bearer(&centre.publishable_key, None, &"graphiql".into()).await.ok()??;
+    let ask = |document: &str, variables: Value| {
+        let request = async_graphql::Request::new(document)
+            .variables(async_graphql::Variables::from_json(variables))
+            .data(crate::schema::request::Caller(Some(std::sync::Arc::clone(&who.actor))));
+        let schema = app.schema.clone();
+        async move { schema.execute(request).await.data.into_json().ok() }
+    };
+    let page = ask(
+        "query($slug: String!) { publicBookingPage(tenantSlug: $slug) { branches { id name } treatments { id name requiresApproval } } }",
+        json!({"slug": centre.slug}),
+    )
+    .await?;
+    let page = page.get("publicBookingPage")?;
+    let pick = |list: &str, name: &str| -> Option<Value> {
+        let all = page.get(list)?.as_array()?;
+        let found =
+            all.iter().find(|one| one.get("name").and_then(Value::as_str).is_some_and(|found| found.starts_with(name)));
+        found.or(all.first())?.get("id").cloned()
+    };
+    let (branch, treatment) = (pick("branches", "Santiago")?, pick("treatments", "Consulta")?);
+    let now = app.cx.now();
+    let slots = ask(
+        "query($slug: String!, $input: AvailabilityInput!) { publicAvailability(tenantSlug: $slug, input: $input) { token } }",
+        json!({"slug": centre.slug, "input": {
+            "branchId": branch, "treatmentIds": [treatment], "limit": 1,
+            "range": {"from": now, "to": now + chrono::TimeDelta::days(3)},
+        }}),
+    )
+    .await;
+    let token = slots.and_then(|slots| slots.pointer("/publicAvailability/0/token").cloned());
+    Some(json!({"branch": branch, "treatment": treatment, "token": token}))
+}

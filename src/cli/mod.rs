@@ -1,0 +1,151 @@
+//! The commands of the program: reads arguments and settings, builds the [`crate::app::App`] of the role, and runs it
+//! until it is told to stop. Prints for people; everything else goes to the log.
+
+mod banner;
+mod demo;
+mod help;
+mod logs;
+mod migrate;
+mod serve;
+mod tenant;
+
+use std::{process::ExitCode, sync::Arc};
+
+use clap::{Parser, Subcommand};
+
+use crate::{
+    app::{App, StartError},
+    config::Config,
+    domain::clock::SystemClock,
+};
+
+/// Agenda, online booking, live notifications and mail for service centres, over GraphQL.
+#[derive(Parser)]
+#[command(
+    name = "horae",
+    version,
+    disable_help_subcommand = true,
+    after_help = "Settings come from the environment: horae help config"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs everything with demo centres: private PostgreSQL, API, worker, mail into a folder.
+    Demo,
+    /// Runs an API node: GraphQL over HTTP and WebSocket.
+    Serve {
+        /// Also run the jobs of a worker node, for installations of one machine.
+        #[arg(long)]
+        with_worker: bool,
+    },
+    /// Runs a worker node: timed mail and every other job.
+    Work,
+    /// Brings the catalogue and then every tenant to this version's schema. Can be repeated and resumed.
+    Migrate,
+    /// Prints the GraphQL schema.
+    Schema,
+    /// Creates tenants, lists them, opens and closes them.
+    #[command(subcommand)]
+    Tenant(Box<tenant::TenantCommand>),
+    /// Explains a command, or all settings: horae help config.
+    Help {
+        /// A command, or `config`.
+        topic: Option<String>,
+    },
+}
+
+/// Why a command did not work, in words for people.
+#[derive(Debug)]
+pub struct CliError(String);
+
+impl<E: std::error::Error> From<E> for CliError {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self(text)
+    }
+}
+
+impl CliError {
+    fn of(failure: &crate::domain::refusal::Failure) -> Self {
+        use crate::domain::refusal::Failure;
+        match failure {
+            Failure::Refused(refusals) => {
+                let lines: Vec<String> = refusals
+                    .iter()
+                    .map(|refusal| match &refusal.field {
+                        Some(field) => format!("{}: {}", field.join("."), refusal.message),
+                        None => refusal.message.clone(),
+                    })
+                    .collect();
+                Self(lines.join("\n"))
+            }
+            Failure::Fault(fault) => Self::from_fault(fault),
+        }
+    }
+
+    fn from_fault(fault: &crate::domain::refusal::Fault) -> Self {
+        let mut text = fault.to_string();
+        let mut source = std::error::Error::source(fault);
+        while let Some(cause) = source {
+            text.push_str(": ");
+            text.push_str(&cause.to_string());
+            source = cause.source();
+        }
+        Self(text)
+    }
+}
+
+/// Runs the command that the arguments name.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Command::Help { topic } = &arguments.command {
+        return help::print(topic.as_deref());
+    }
+    if let Command::Schema = arguments.command {
+        banner::line(&crate::schema::sdl());
+        return ExitCode::SUCCESS;
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&CliError::from(error)),
+    };
+    match runtime.block_on(execute(arguments.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn execute(command: Command) -> Result<(), CliError> {
+    let config = Config::from_env()?;
+    logs::start(&config)?;
+    match command {
+        Command::Demo => demo::run(config).await,
+        Command::Serve { with_worker } => {
+            serve::run(build(config)?, serve::Role { api: true, worker: with_worker }).await
+        }
+        Command::Work => serve::run(build(config)?, serve::Role { api: false, worker: true }).await,
+        Command::Migrate => migrate::run(&build(config)?).await,
+        Command::Tenant(command) => tenant::run(&build(config)?, *command).await,
+        Command::Schema | Command::Help { .. } => Ok(()),
+    }
+}
+
+fn build(config: Config) -> Result<App, StartError> {
+    App::build(config, Arc::new(SystemClock), None)
+}
+
+fn fail(error: &CliError) -> ExitCode {
+    banner::error(&error.0);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,267 @@
+//! Settings: the only reader of the environment. Every setting has a default that works on one machine, and is listed
+//! with its meaning by `horae help config`.
+
+use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    auth,
+    db::{CellPlan, DbOptions, Server},
+};
+
+/// One setting, as `horae help config` lists it.
+pub struct Setting {
+    /// Name of the environment variable.
+    pub name: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// The longest that handing over one mail may take; a job's lease must be longer.
+pub const MAIL_HANDOVER: Duration = Duration::from_secs(40);
+
+macro_rules! settings {
+    ($($name:ident = $default:literal, $help:literal;)+) => {
+        /// Every setting.
+        pub const SETTINGS: &[Setting] = &[$(Setting { name: stringify!($name), default: $default, help: $help }),+];
+    };
+}
+
+settings! {
+    HORAE_LISTEN = "127.0.0.1:8080", "Address and port of the API.";
+    HORAE_PUBLIC_URL = "http://127.0.0.1:8080", "Address under which patients and front ends reach the API; links in mails begin with it.";
+    HORAE_SECRET = "", "At least 32 characters, the same on every node. Tokens, ids and cursors are signed with keys derived from it.";
+    HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
+    HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";
+    RUST_LOG = "info,sqlx=warn,tower_http=warn", "Which log lines are written.";
+    DATABASE_URL = "", "PostgreSQL as its owner: postgres://user:password@host:5432/database. Needed by migrate, tenant and demo; without it demo starts a PostgreSQL of its own.";
+    DATABASE_APP_URL = "", "PostgreSQL as the application: a login role without rights of its own, possibly through PgBouncer in transaction mode: write ?statement-cache-capacity=0 behind the database when that is older than 1.21 or has max_prepared_statements = 0, and let it ignore_startup_parameters = extra_float_digits. Default: derived from DATABASE_URL, with the role horae_app.";
+    DATABASE_SERVERS = "", "Further servers that cells may be on: name=owner-url|app-url, separated by blanks.";
+    DATABASE_MAX_CONNECTIONS = "16", "Most connections of this process to one cell.";
+    DATABASE_ACQUIRE_TIMEOUT = "5", "Seconds that a request waits for a connection before it is refused.";
+    TENANTS_PER_CELL = "500", "How many new tenants share a database; 1 gives each its own.";
+    REDIS_URL = "", "redis://host:6379, to carry hints between nodes. Empty: one node, or polling.";
+    SMTP_URL = "", "smtp://user:password@host:587?tls=required. Empty: mail goes to HORAE_MAIL_FOLDER.";
+    HORAE_MAIL_FOLDER = ".horae/mailbox", "Folder for mail when there is no SMTP_URL.";
+    HORAE_MAIL_FROM = "citas@horae.localhost", "Sender of mails; the centre's name is put before it.";
+    HORAE_MAIL_DOMAIN = "horae.localhost", "Domain of Message-IDs and calendar entries. Never change it: calendars would see new appointments.";
+    HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
+    HORAE_WORKER_SLOTS = "16", "How many jobs of one cell a worker runs at once.";
+    HORAE_JOB_LEASE = "60", "Seconds after which a job whose worker is silent is given to another. Longer than any mail takes to hand over.";
+    HORAE_SHUTDOWN_GRACE = "20", "Seconds for running requests and jobs to end at a stop.";
+}
+
+/// A setting that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{name}: {problem}")]
+pub struct ConfigError {
+    name: &'static str,
+    problem: String,
+}
+
+/// Everything that can be set.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where it is reached.
+    pub public_url: String,
+    /// Source of all keys.
+    pub secret: SecretString,
+    /// Origins of pages; empty: any.
+    pub allowed_origins: Vec<String>,
+    /// Log lines as JSON.
+    pub log_json: bool,
+    /// Which log lines.
+    pub log_filter: String,
+    /// PostgreSQL as its owner.
+    pub database_url: Option<String>,
+    /// PostgreSQL as the application.
+    pub database_app_url: Option<String>,
+    /// Further servers.
+    pub database_servers: HashMap<String, Server>,
+    /// Connections per cell.
+    pub database_max_connections: u32,
+    /// Patience for a connection.
+    pub database_acquire_timeout: Duration,
+    /// How new tenants are spread.
+    pub cell_plan: CellPlan,
+    /// Redis.
+    pub redis_url: Option<String>,
+    /// SMTP.
+    pub smtp_url: Option<String>,
+    /// Folder for mail.
+    pub mail_folder: PathBuf,
+    /// Sender.
+    pub mail_from: String,
+    /// Domain of Message-IDs.
+    pub mail_domain: String,
+    /// Where demo keeps its things.
+    pub data_dir: PathBuf,
+    /// Jobs at once.
+    pub worker_slots: usize,
+    /// Lease of a job.
+    pub job_lease: Duration,
+    /// Patience at a stop.
+    pub shutdown_grace: Duration,
+}
+
+impl Config {
+    /// From the process's environment.
+    ///
+    /// # Errors
+    /// A setting that cannot be read, by name.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        #[expect(clippy::disallowed_methods, reason = "the only reader of the environment")]
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// From any lookup of names: tests give their own.
+    ///
+    /// # Errors
+    /// A setting that cannot be read, by name.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let values: HashMap<&'static str, String> = SETTINGS
+            .iter()
+            .map(|setting| {
+                (
+                    setting.name,
+                    lookup(setting.name)
+                        .filter(|value| !value.is_empty())
+                        .unwrap_or_else(|| setting.default.to_owned()),
+                )
+            })
+            .collect();
+        let settings = Values(values);
+        let config = Self {
+            listen: settings.parse("HORAE_LISTEN", "an address and port, like 0.0.0.0:8080")?,
+            public_url: settings.text("HORAE_PUBLIC_URL").trim_end_matches('/').to_owned(),
+            secret: settings.text("HORAE_SECRET").into(),
+            allowed_origins: settings.list("HORAE_ALLOWED_ORIGINS"),
+            log_json: match settings.text("HORAE_LOG_FORMAT").as_str() {
+                "text" => false,
+                "json" => true,
+                _ => return Err(ConfigError { name: "HORAE_LOG_FORMAT", problem: "write text or json".to_owned() }),
+            },
+            log_filter: settings.text("RUST_LOG"),
+            database_url: settings.optional("DATABASE_URL"),
+            database_app_url: settings.optional("DATABASE_APP_URL"),
+            database_servers: servers(&settings.text("DATABASE_SERVERS"))?,
+            database_max_connections: settings.parse("DATABASE_MAX_CONNECTIONS", "a number")?,
+            database_acquire_timeout: settings.seconds("DATABASE_ACQUIRE_TIMEOUT")?,
+            cell_plan: CellPlan { tenants_per_cell: settings.parse("TENANTS_PER_CELL", "a number")? },
+            redis_url: settings.optional("REDIS_URL"),
+            smtp_url: settings.optional("SMTP_URL"),
+            mail_folder: settings.text("HORAE_MAIL_FOLDER").into(),
+            mail_from: settings.text("HORAE_MAIL_FROM"),
+            mail_domain: settings.text("HORAE_MAIL_DOMAIN"),
+            data_dir: settings.text("HORAE_DATA_DIR").into(),
+            worker_slots: settings.parse("HORAE_WORKER_SLOTS", "a number")?,
+            job_lease: settings.seconds("HORAE_JOB_LEASE")?,
+            shutdown_grace: settings.seconds("HORAE_SHUTDOWN_GRACE")?,
+        };
+        if config.cell_plan.tenants_per_cell == 0 {
+            return Err(ConfigError { name: "TENANTS_PER_CELL", problem: "write 1 or more".to_owned() });
+        }
+        if config.job_lease < MAIL_HANDOVER + Duration::from_secs(5) {
+            let problem =
+                format!("must be at least {} s: a hand-over of mail may take that long", MAIL_HANDOVER.as_secs() + 5);
+            return Err(ConfigError { name: "HORAE_JOB_LEASE", problem });
+        }
+        Ok(config)
+    }
+
+    /// The secret, long enough to derive keys from.
+    ///
+    /// # Errors
+    /// When it is missing or short.
+    pub fn secret(&self) -> Result<&[u8], ConfigError> {
+        let secret = self.secret.expose_secret().as_bytes();
+        if secret.len() < 32 {
+            let problem =
+                "set it to at least 32 random characters, for example the output of `openssl rand -hex 32`".to_owned();
+            return Err(ConfigError { name: "HORAE_SECRET", problem });
+        }
+        Ok(secret)
+    }
+
+    /// How to reach PostgreSQL.
+    ///
+    /// # Errors
+    /// When neither URL is set, or the secret is missing that the application's password is derived from.
+    pub fn db_options(&self) -> Result<DbOptions, ConfigError> {
+        let app_url = match (&self.database_app_url, &self.database_url) {
+            (Some(url), _) => url.clone(),
+            (None, Some(owner)) => derived_app_url(owner, self.secret()?)?,
+            (None, None) => {
+                let problem =
+                    "set it to a PostgreSQL that horae may use, or run `horae demo`, which brings its own".to_owned();
+                return Err(ConfigError { name: "DATABASE_URL", problem });
+            }
+        };
+        let mut servers = self.database_servers.clone();
+        servers.insert("main".to_owned(), Server { app_url, admin_url: self.database_url.clone() });
+        Ok(DbOptions {
+            servers,
+            max_connections: self.database_max_connections,
+            acquire_timeout: self.database_acquire_timeout,
+        })
+    }
+}
+
+/// The owner's URL with the application's role and a password derived from the secret: the same on every node, and
+/// nowhere stored.
+fn derived_app_url(owner: &str, secret: &[u8]) -> Result<String, ConfigError> {
+    let problem = || ConfigError {
+        name: "DATABASE_URL",
+        problem: "write postgres://user:password@host:5432/database".to_owned(),
+    };
+    let (scheme, rest) = owner.split_once("://").ok_or_else(problem)?;
+    let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
+    let password: String =
+        auth::derive(secret, b"horae database role 1").iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    Ok(format!("{scheme}://horae_app:{password}@{place}"))
+}
+
+fn servers(text: &str) -> Result<HashMap<String, Server>, ConfigError> {
+    text.split_whitespace()
+        .map(|entry| {
+            let problem = || ConfigError {
+                name: "DATABASE_SERVERS",
+                problem: format!("`{}` is not name=owner-url|app-url", entry.split('=').next().unwrap_or_default()),
+            };
+            let (name, urls) = entry.split_once('=').ok_or_else(problem)?;
+            let (owner, app) = urls.split_once('|').ok_or_else(problem)?;
+            let admin_url = (!owner.is_empty()).then(|| owner.to_owned());
+            Ok((name.to_owned(), Server { app_url: app.to_owned(), admin_url }))
+        })
+        .collect()
+}
+
+struct Values(HashMap<&'static str, String>);
+
+impl Values {
+    fn text(&self, name: &'static str) -> String {
+        self.0.get(name).cloned().unwrap_or_default()
+    }
+
+    fn optional(&self, name: &'static str) -> Option<String> {
+        Some(self.text(name)).filter(|value| !value.is_empty())
+    }
+
+    fn list(&self, name: &'static str) -> Vec<String> {
+        self.text(name).split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+    }
+
+    fn parse<T: std::str::FromStr>(&self, name: &'static str, what: &str) -> Result<T, ConfigError> {
+        let value = self.text(name);
+        value.parse().map_err(|_| ConfigError { name, problem: format!("`{value}` is not {what}") })
+    }
+
+    fn seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        Ok(Duration::from_secs(self.parse(name, "a number of seconds")?))
+    }
+}

@@ -1,0 +1,139 @@
+//! [`CellPool`]: connections to one database, directly or through a PgBouncer in transaction mode.
+//!
+//! A PgBouncer that does not know prepared statements (before 1.21, or with `max_prepared_statements = 0`) gives every
+//! transaction another server connection, where the names of statements prepared before mean nothing or something
+//! else. The URL says so with `statement-cache-capacity=0`: then no statement gets a name, and a statement outside a
+//! tenant's transaction gets a transaction of its own, so that what prepares it and what runs it stay together.
+
+use std::ops::Deref;
+
+use futures::{
+    TryStreamExt,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use sqlx::{
+    Either, Error, Execute, Executor, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
+    postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
+};
+
+/// A pool, and whether its connections may name statements.
+#[derive(Clone, Debug)]
+pub(super) struct CellPool {
+    pool: PgPool,
+    named: bool,
+}
+
+impl CellPool {
+    /// Of this URL's pool.
+    pub fn new(pool: PgPool, url: &str) -> Self {
+        let unnamed = url
+            .split_once('?')
+            .is_some_and(|(_, query)| query.split('&').any(|one| one == "statement-cache-capacity=0"));
+        Self { pool, named: !unnamed }
+    }
+
+    /// Begins a transaction with these words. A caller that goes away meanwhile leaves nothing open: the driver would
+    /// give a connection whose BEGIN was not yet answered back to the pool inside of a transaction that nobody ends, with
+    /// a tenant's role, so the BEGIN is always waited for.
+    pub async fn start(&self, begin: SqlStr) -> Result<Transaction<'static, Postgres>, Error> {
+        let connection = self.pool.acquire().await?;
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "ends with one round trip, and its result is waited for or rolled back"
+        )]
+        let started = tokio::spawn(Transaction::begin(connection, Some(begin)));
+        started.await.map_err(|_| Error::WorkerCrashed)?
+    }
+
+    /// Whether statements may be prepared under a name and used again.
+    pub fn names_statements(&self) -> bool {
+        self.named
+    }
+}
+
+impl Deref for CellPool {
+    type Target = PgPool;
+
+    fn deref(&self) -> &PgPool {
+        &self.pool
+    }
+}
+
+fn begin() -> SqlStr {
+    "BEGIN".into_sql_str()
+}
+
+/// A statement that is prepared without a name.
+struct Unnamed<E>(E);
+
+impl<'q, E: Execute<'q, Postgres>> Execute<'q, Postgres> for Unnamed<E> {
+    fn sql(self) -> SqlStr {
+        self.0.sql()
+    }
+
+    fn statement(&self) -> Option<&PgStatement> {
+        self.0.statement()
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<PgArguments>, sqlx::error::BoxDynError> {
+        self.0.take_arguments()
+    }
+
+    fn persistent(&self) -> bool {
+        false
+    }
+}
+
+impl<'p> Executor<'p> for &'_ CellPool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.named {
+            return self.pool.fetch_many(query);
+        }
+        let pool = self.clone();
+        let found = async move {
+            let mut tx = pool.start(begin()).await?;
+            let found: Vec<_> = (*tx).fetch_many(Unnamed(query)).try_collect().await?;
+            tx.commit().await?;
+            Ok::<_, Error>(stream::iter(found.into_iter().map(Ok)))
+        };
+        Box::pin(stream::once(found).try_flatten())
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        if self.named {
+            return self.pool.fetch_optional(query);
+        }
+        let pool = self.clone();
+        Box::pin(async move {
+            let mut tx = pool.start(begin()).await?;
+            let found = (*tx).fetch_optional(Unnamed(query)).await?;
+            tx.commit().await?;
+            Ok(found)
+        })
+    }
+
+    fn prepare_with<'e>(self, sql: SqlStr, parameters: &'e [PgTypeInfo]) -> BoxFuture<'e, Result<PgStatement, Error>>
+    where
+        'p: 'e,
+    {
+        self.pool.prepare_with(sql, parameters)
+    }
+
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<sqlx::Describe<Postgres>, Error>>
+    where
+        'p: 'e,
+    {
+        self.pool.describe(sql)
+    }
+}

@@ -1,0 +1,195 @@
+//! `appointments`: pages of appointments by start. Every page is one statement over an index, however long the history.
+
+use std::{ops::Range, sync::Arc};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    appointment::{AppointmentView, Related, Row, Wanted, appointment_select, assemble},
+    visibility::Sight,
+};
+use crate::{
+    auth::{Actor, Scope},
+    db::Sql,
+    domain::{
+        cx::Cx,
+        page::{Page, PageRequest},
+        refusal::{Failure, Refusal},
+    },
+};
+
+/// Longest range of starts, and furthest look back for changes.
+const MAX_RANGE: TimeDelta = TimeDelta::days(366);
+
+/// Which appointments.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Of this branch.
+    pub branch: Option<Uuid>,
+    /// Of this patient.
+    pub patient: Option<Uuid>,
+    /// That take this resource, or did.
+    pub resource: Option<Uuid>,
+    /// In one of these states.
+    pub statuses: Option<Vec<&'static str>>,
+    /// Booked this way.
+    pub channel: Option<&'static str>,
+    /// That start in this range.
+    pub range: Option<Range<DateTime<Utc>>>,
+    /// Changed at or after.
+    pub updated_since: Option<DateTime<Utc>>,
+}
+
+/// Position in the list.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Key(pub DateTime<Utc>, pub Uuid);
+
+impl Key {
+    /// Where an appointment is in the list.
+    #[must_use]
+    pub fn of(view: &AppointmentView) -> Self {
+        Self(view.start, view.id)
+    }
+}
+
+/// The index that the page is read from: a static text each, because one text with optional conditions would get one
+/// plan for all of them.
+#[derive(Clone, Copy)]
+enum Path {
+    Branch,
+    Patient,
+    Updated,
+    Start,
+}
+
+/// One text per path and direction. $1 is what the path is keyed by; the rest are bounds and filters.
+macro_rules! page_select {
+    ($keyed_by:literal, $beyond:literal, $order:literal, $outer_order:literal) => {
+        appointment_select!(
+            (concat!(
+                "(SELECT * FROM appointments a WHERE ",
+                $keyed_by,
+                " AND a.start_at >= $2 AND a.start_at < $3 AND (a.start_at, a.id) ",
+                $beyond,
+                " ($4, $5)
+                   AND ($6::uuid[] IS NULL OR a.branch_id = ANY ($6))
+                   AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $7))
+                   AND ($8::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $8))
+                   AND ($9::text[] IS NULL OR a.status = ANY ($9)) AND ($10::text IS NULL OR a.channel = $10)
+                   AND ($11::timestamptz IS NULL OR a.updated_at >= $11) AND ($12::uuid IS NULL OR a.patient_id = $12)
+                 ORDER BY ",
+                $order,
+                " LIMIT $13) a"
+            )),
+            $outer_order
+        )
+    };
+}
+
+macro_rules! both_ways {
+    ($keyed_by:literal, $ascending:expr) => {
+        if $ascending {
+            page_select!($keyed_by, ">", "a.start_at, a.id", "ORDER BY a.start_at, a.id, i.position")
+        } else {
+            page_select!(
+                $keyed_by,
+                "<",
+                "a.start_at DESC, a.id DESC",
+                "ORDER BY a.start_at DESC, a.id DESC, i.position"
+            )
+        }
+    };
+}
+
+fn text(path: Path, ascending: bool) -> Sql {
+    match path {
+        Path::Branch => both_ways!("a.branch_id = $1", ascending),
+        Path::Patient => both_ways!("a.patient_id = $1", ascending),
+        Path::Updated => both_ways!("a.updated_at >= $11 AND ($1::uuid IS NULL OR true)", ascending),
+        Path::Start => both_ways!("($1::uuid IS NULL OR true)", ascending),
+    }
+}
+
+/// A page of appointments by (start, id).
+///
+/// # Errors
+/// FORBIDDEN without a permission on the agenda; REQUIRED when the filter bounds nothing; INVALID for ranges out of
+/// bounds; faults of the database.
+pub async fn run(
+    cx: &Cx,
+    actor: &Actor,
+    filter: Filter,
+    descending: bool,
+    page: PageRequest<Key>,
+    wanted: Wanted,
+) -> Result<Page<Arc<AppointmentView>>, Failure> {
+    let sight = Sight::of(actor, filter.branch.map_or(Scope::Anywhere, Scope::Branch))?;
+    check(&filter, cx.now())?;
+    let (path, keyed_by) = match (filter.patient, filter.branch, &filter.range) {
+        (Some(patient), ..) => (Path::Patient, Some(patient)),
+        (None, Some(branch), Some(_)) => (Path::Branch, Some(branch)),
+        (None, None, Some(_)) => (Path::Start, None),
+        (None, _, None) => (Path::Updated, None),
+    };
+    let branches = filter.branch.map(|branch| vec![branch]).or_else(|| sight.branches.as_ref().map(|ids| ids.to_vec()));
+    let ascending = descending == page.backwards;
+    let everything =
+        (DateTime::UNIX_EPOCH - TimeDelta::days(36_500))..(DateTime::UNIX_EPOCH + TimeDelta::days(365_000));
+    let range = filter.range.unwrap_or_else(|| everything.clone());
+    // The index is entered at the key, so without one it is the range's end, not the beginning of time.
+    let edge = if ascending { range.start } else { range.end };
+    let Key(at, id) = match page.from.clone() {
+        Some(Key(at, id)) if range.contains(&at) => Key(at, id),
+        // A cursor from beyond the range that the scan begins at is as good as none.
+        Some(Key(at, _)) if (at < range.start) == ascending => Key(edge, Uuid::nil()),
+        Some(Key(at, id)) => Key(at, id),
+        None => Key(edge, Uuid::nil()),
+    };
+    let tx = cx.read(actor).await?;
+    let rows: Vec<Row> = tx
+        .all(
+            text(path, ascending),
+            [
+                keyed_by.into(),
+                range.start.into(),
+                range.end.into(),
+                at.into(),
+                id.into(),
+                branches.into(),
+                filter.resource.into(),
+                sight.own.into(),
+                filter.statuses.map(|words| words.into_iter().map(str::to_owned).collect::<Vec<_>>()).into(),
+                filter.channel.into(),
+                filter.updated_since.into(),
+                filter.patient.into(),
+                page.fetch().into(),
+            ],
+        )
+        .await?;
+    let views = assemble(&tx, rows, wanted, Related::default()).await?;
+    tx.commit().await?;
+    Ok(page.page(views))
+}
+
+fn check(filter: &Filter, now: DateTime<Utc>) -> Result<(), Failure> {
+    let mut refusals = Vec::new();
+    if let Some(range) = &filter.range {
+        if range.end <= range.start {
+            refusals.push(Refusal::invalid("filter.range", "a range ends after it starts"));
+        } else if range.end.signed_duration_since(range.start) > MAX_RANGE && filter.patient.is_none() {
+            let message = format!("ask for at most {} days at a time, or for one patient", MAX_RANGE.num_days());
+            refusals.push(Refusal::invalid("filter.range", message));
+        }
+    }
+    if filter.updated_since.is_some_and(|since| now.signed_duration_since(since) > MAX_RANGE) {
+        let message = format!("ask for changes of at most {} days", MAX_RANGE.num_days());
+        refusals.push(Refusal::invalid("filter.updatedSince", message));
+    }
+    if filter.range.is_none() && filter.patient.is_none() && filter.updated_since.is_none() {
+        let message = "say which: a range of starts, a patient, or since when they have changed";
+        refusals.push(Refusal::required("filter.range", message));
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}

@@ -1,0 +1,426 @@
+//! The pure part of availability: given what everybody and everything does, who and what can carry out the treatments
+//! at which start. No database, no clock.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use chrono::{DateTime, TimeDelta, Timelike, Utc};
+use chrono_tz::Tz;
+use uuid::Uuid;
+
+use super::calendar::{BranchCalendar, ResourceCalendar, belongs};
+use crate::domain::{
+    booking::slot::{Slot, SlotItem},
+    centre::model::{Branch, OperatingMode, Requirement, Resource, ResourceKind, Treatment},
+    money::Money,
+    time::{intersect, normalise, subtract, union},
+};
+
+/// Who asks for free time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// People of the centre: any time from now on.
+    Staff,
+    /// Patients alone: only who and what is offered online, and within the branch's notice and advance.
+    Public,
+}
+
+/// What somebody wants to book.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// One after the other, in this order.
+    pub treatments: &'a [Treatment],
+    /// With this professional and nobody else.
+    pub professional: Option<Uuid>,
+    /// In this room and no other.
+    pub room: Option<Uuid>,
+    /// What a treatment without requirements needs.
+    pub mode: OperatingMode,
+    /// Who asks.
+    pub audience: Audience,
+}
+
+/// One treatment at a time, and the resources it takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedItem {
+    /// What.
+    pub treatment: Uuid,
+    /// When, without buffers.
+    pub during: Range<DateTime<Utc>>,
+    /// Who and what, in the order of the needs.
+    pub resources: Vec<Uuid>,
+}
+
+impl Wish<'_> {
+    /// Elapsed time of all treatments together, without the buffers around them.
+    #[must_use]
+    pub fn length(&self) -> TimeDelta {
+        self.treatments.iter().map(|treatment| minutes(treatment.duration_minutes)).sum()
+    }
+
+    /// What a calendar must cover to answer for starts in `starts`: buffers before and after included.
+    #[must_use]
+    pub fn reach(&self, starts: &Range<DateTime<Utc>>) -> Range<DateTime<Utc>> {
+        let longest = |of: fn(&Treatment) -> i32| minutes(self.treatments.iter().map(of).max().unwrap_or_default());
+        starts.start - longest(|t| t.buffer_before_minutes)
+            ..starts.end + self.length() + longest(|t| t.buffer_after_minutes)
+    }
+
+    /// The kinds of resources that could take part, for loading a calendar.
+    #[must_use]
+    pub fn kinds(&self) -> Vec<ResourceKind> {
+        let mut kinds: Vec<ResourceKind> =
+            self.treatments.iter().flat_map(|t| self.needs(t)).map(|need| need.kind).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds
+    }
+
+    /// What a treatment needs, one entry per resource: its requirements, or by default what the centre's way of working
+    /// names; and whoever and whatever was asked for by name, also where the treatment alone would not need it.
+    fn needs(&self, treatment: &Treatment) -> Vec<Need> {
+        let default = match self.mode {
+            OperatingMode::ByProfessional => ResourceKind::Professional,
+            OperatingMode::ByRoom => ResourceKind::Room,
+        };
+        let mut needs: Vec<Need> = if treatment.requirements.is_empty() {
+            vec![Need { kind: default, any_of: Vec::new() }]
+        } else {
+            treatment.requirements.iter().flat_map(Need::each).collect()
+        };
+        for (kind, named) in [(ResourceKind::Professional, self.professional), (ResourceKind::Room, self.room)] {
+            let Some(named) = named else { continue };
+            let accepts = |need: &Need| need.kind == kind && (need.any_of.is_empty() || need.any_of.contains(&named));
+            let kind_is_needed = needs.iter().any(|need| need.kind == kind);
+            match needs.iter_mut().find(|need| accepts(need)) {
+                Some(need) => need.any_of = vec![named],
+                // Somebody else is required by name: the wish cannot be met by the one who was asked for.
+                None if kind_is_needed => needs.push(Need { kind, any_of: vec![Uuid::nil()] }),
+                None => needs.push(Need { kind, any_of: vec![named] }),
+            }
+        }
+        needs
+    }
+}
+
+/// One resource that is needed.
+#[derive(Clone, Debug)]
+struct Need {
+    kind: ResourceKind,
+    /// Empty: any.
+    any_of: Vec<Uuid>,
+}
+
+impl Need {
+    fn each(requirement: &Requirement) -> impl Iterator<Item = Self> + '_ {
+        let one = Self { kind: requirement.kind, any_of: requirement.any_of.clone() };
+        std::iter::repeat_n(one, usize::try_from(requirement.quantity).unwrap_or_default())
+    }
+}
+
+/// Whether a professional carries out a treatment; other resources take part in all of them.
+#[must_use]
+pub fn offers(resource: &Resource, treatment: Uuid) -> bool {
+    resource
+        .professional
+        .as_ref()
+        .is_none_or(|one| one.treatment_ids.is_empty() || one.treatment_ids.contains(&treatment))
+}
+
+/// A resource prepared for many questions.
+struct Candidate<'a> {
+    calendar: &'a ResourceCalendar,
+    /// Busy time by unit of capacity.
+    taken: Vec<Vec<Range<DateTime<Utc>>>>,
+}
+
+impl<'a> Candidate<'a> {
+    fn new(calendar: &'a ResourceCalendar) -> Self {
+        let capacity = i16::try_from(calendar.resource.capacity).unwrap_or(i16::MAX);
+        let of = |unit| calendar.busy.iter().filter(move |busy| busy.unit == unit && !busy.overbooked);
+        let taken = (0..capacity).map(|unit| normalise(of(unit).map(|busy| busy.during.clone()).collect())).collect();
+        Self { calendar, taken }
+    }
+
+    /// How many units are free throughout `range`.
+    fn free_units(&self, range: &Range<DateTime<Utc>>) -> usize {
+        let free = |taken: &&Vec<Range<DateTime<Utc>>>| {
+            let next = taken.partition_point(|busy| busy.end <= range.start);
+            taken.get(next).is_none_or(|busy| range.end <= busy.start)
+        };
+        self.taken.iter().filter(free).count()
+    }
+}
+
+/// Looks for free time in one calendar.
+pub struct Planner<'a> {
+    branch: &'a Branch,
+    wish: Wish<'a>,
+    /// In the order in which they are chosen: by name.
+    candidates: Vec<Candidate<'a>>,
+    /// For each treatment, for each need, the candidates that could meet it.
+    needs: Vec<Vec<Vec<usize>>>,
+}
+
+impl<'a> Planner<'a> {
+    /// For one wish. The calendar must cover [`Wish::reach`] of all starts that will be asked for.
+    #[must_use]
+    pub fn new(calendar: &'a BranchCalendar, wish: Wish<'a>) -> Self {
+        let branch = &calendar.branch;
+        let public = wish.audience == Audience::Public;
+        let bookable = |one: &&ResourceCalendar| {
+            let online = one.resource.professional.as_ref().is_none_or(|professional| professional.accepts_online);
+            one.resource.active && belongs(&one.resource, branch.id) && (online || !public)
+        };
+        let mut candidates: Vec<Candidate<'a>> =
+            calendar.resources.values().filter(bookable).map(Candidate::new).collect();
+        candidates.sort_by(|a, b| {
+            let key = |one: &Candidate<'a>| (one.calendar.resource.name.clone(), one.calendar.resource.id);
+            key(a).cmp(&key(b))
+        });
+        let fitting = |need: &Need, treatment: Uuid| -> Vec<usize> {
+            let fits = |resource: &Resource| {
+                resource.kind == need.kind
+                    && (need.any_of.is_empty() || need.any_of.contains(&resource.id))
+                    && offers(resource, treatment)
+            };
+            candidates.iter().enumerate().filter(|(_, one)| fits(&one.calendar.resource)).map(|(at, _)| at).collect()
+        };
+        let needs = wish
+            .treatments
+            .iter()
+            .map(|treatment| wish.needs(treatment).iter().map(|need| fitting(need, treatment.id)).collect());
+        let needs = needs.collect();
+        Self { branch, wish, candidates, needs }
+    }
+
+    /// Free slots that start in `starts`, by start and then by the professional's name, one per start and
+    /// professional, at most `limit`.
+    #[must_use]
+    pub fn slots(&self, starts: &Range<DateTime<Utc>>, limit: usize) -> Vec<Slot> {
+        let leads = self.leads();
+        let mut slots = Vec::new();
+        for start in self.starts(starts) {
+            for lead in &leads {
+                if slots.len() >= limit {
+                    return slots;
+                }
+                slots.extend(self.assign(start, *lead).map(|items| self.slot(&items)));
+            }
+        }
+        slots
+    }
+
+    /// Who leads the slot: each professional who could begin, or nobody when no treatment needs one.
+    fn leads(&self) -> Vec<Option<usize>> {
+        match self.first_professional_need() {
+            Some((_, who)) => who.iter().map(|at| Some(*at)).collect(),
+            None => vec![None],
+        }
+    }
+
+    /// The first treatment that needs a professional, and who could be that.
+    fn first_professional_need(&self) -> Option<(usize, &Vec<usize>)> {
+        self.needs
+            .iter()
+            .enumerate()
+            .find_map(|(at, needs)| needs.iter().find(|who| self.are_professionals(who)).map(|who| (at, who)))
+    }
+
+    fn are_professionals(&self, who: &[usize]) -> bool {
+        who.iter().any(|at| {
+            self.candidates.get(*at).is_some_and(|one| one.calendar.resource.kind == ResourceKind::Professional)
+        })
+    }
+
+    /// Starts on the branch's grid at which somebody who could carry out the first treatment works.
+    fn starts(&self, within: &Range<DateTime<Utc>>) -> Vec<DateTime<Utc>> {
+        let first = self.needs.first().map(Vec::as_slice).unwrap_or_default();
+        if first.is_empty() || first.iter().any(Vec::is_empty) {
+            return Vec::new();
+        }
+        let mut common = vec![within.clone()];
+        for need in first {
+            let works = need.iter().filter_map(|at| self.candidates.get(*at)).map(|one| &one.calendar.working);
+            common = intersect(&common, &works.fold(Vec::new(), |all, working| union(&all, working)));
+        }
+        common.iter().flat_map(|span| grid_in(self.branch.zone, self.branch.slot_grid_minutes, span)).collect()
+    }
+
+    /// Resources for every treatment from `start` on. None: it cannot be done then.
+    fn assign(&self, start: DateTime<Utc>, lead: Option<usize>) -> Option<Vec<PlannedItem>> {
+        let mut used: BTreeMap<usize, Vec<Range<DateTime<Utc>>>> = BTreeMap::new();
+        let leading = self.first_professional_need().map(|(at, _)| at);
+        let mut items = Vec::with_capacity(self.wish.treatments.len());
+        let mut from = start;
+        for (at, (treatment, needs)) in self.wish.treatments.iter().zip(&self.needs).enumerate() {
+            let during = from..from + minutes(treatment.duration_minutes);
+            let busy = with_buffers(treatment, &during);
+            let fits = |one: usize| self.fits(one, &during, &busy, used.get(&one));
+            // Whoever is there already stays; the one who leads goes on where that is possible.
+            let order = |who: &Vec<usize>, fixed: bool| -> Vec<usize> {
+                let mut order: Vec<usize> = who.iter().copied().filter(|one| !fixed || Some(*one) == lead).collect();
+                order.sort_by_key(|one| (Some(*one) != lead, !used.contains_key(one)));
+                order.retain(|one| fits(*one));
+                order
+            };
+            let fixed = needs.iter().position(|who| leading == Some(at) && self.are_professionals(who));
+            let choices: Vec<Vec<usize>> =
+                needs.iter().enumerate().map(|(need, who)| order(who, fixed == Some(need))).collect();
+            let chosen = match_all(&choices)?;
+            for one in &chosen {
+                let ranges = used.entry(*one).or_default();
+                *ranges = union(ranges, std::slice::from_ref(&busy));
+            }
+            let ids = chosen.iter().filter_map(|one| self.candidates.get(*one)).map(|one| one.calendar.resource.id);
+            items.push(PlannedItem { treatment: treatment.id, during: during.clone(), resources: ids.collect() });
+            from = during.end;
+        }
+        Some(items)
+    }
+
+    /// Whether a resource works then and has a unit for it. What the same appointment takes already is joined with it,
+    /// so buffers between its own treatments are not in the way.
+    fn fits(
+        &self,
+        one: usize,
+        during: &Range<DateTime<Utc>>,
+        busy: &Range<DateTime<Utc>>,
+        own: Option<&Vec<Range<DateTime<Utc>>>>,
+    ) -> bool {
+        let Some(candidate) = self.candidates.get(one) else { return false };
+        let own = own.map(Vec::as_slice).unwrap_or_default();
+        let joined = union(own, std::slice::from_ref(busy));
+        candidate.calendar.works(during) && joined.iter().all(|range| candidate.free_units(range) > 0)
+    }
+
+    fn slot(&self, items: &[PlannedItem]) -> Slot {
+        let of_kind = |item: &PlannedItem, kind: ResourceKind| {
+            item.resources.iter().copied().find(|id| {
+                self.candidates.iter().any(|one| one.calendar.resource.id == *id && one.calendar.resource.kind == kind)
+            })
+        };
+        let slot_items = items.iter().map(|item| SlotItem {
+            treatment: item.treatment,
+            start: item.during.start,
+            professional: of_kind(item, ResourceKind::Professional),
+            room: of_kind(item, ResourceKind::Room),
+        });
+        let occupied = occupied(self.wish.treatments, items);
+        let remaining = occupied.iter().filter_map(|(id, ranges)| {
+            let candidate = self.candidates.iter().find(|one| one.calendar.resource.id == *id)?;
+            ranges.iter().map(|range| candidate.free_units(range)).min()
+        });
+        let currency =
+            self.wish.treatments.first().map(|treatment| treatment.price.currency.clone()).unwrap_or_default();
+        Slot {
+            branch: self.branch.id,
+            zone: self.branch.zone,
+            start: items.first().map(|item| item.during.start).unwrap_or_default(),
+            end: items.last().map(|item| item.during.end).unwrap_or_default(),
+            items: slot_items.collect(),
+            remaining_capacity: remaining.min().and_then(|units| i32::try_from(units).ok()).unwrap_or(1),
+            resources: occupied.into_keys().collect(),
+            price: Money { minor: self.wish.treatments.iter().map(|treatment| treatment.price.minor).sum(), currency },
+        }
+    }
+}
+
+/// When each resource is busy with the items of one appointment: buffers included, and what touches or overlaps joined,
+/// so that an appointment never stands in its own way. `treatments` are those of the items, in order.
+#[must_use]
+pub fn occupied(treatments: &[Treatment], items: &[PlannedItem]) -> BTreeMap<Uuid, Vec<Range<DateTime<Utc>>>> {
+    let mut busy: BTreeMap<Uuid, Vec<Range<DateTime<Utc>>>> = BTreeMap::new();
+    for (treatment, item) in treatments.iter().zip(items) {
+        for resource in &item.resources {
+            busy.entry(*resource).or_default().push(with_buffers(treatment, &item.during));
+        }
+    }
+    busy.into_iter().map(|(resource, ranges)| (resource, normalise(ranges))).collect()
+}
+
+/// A treatment's time with the time that its resources are busy around it.
+#[must_use]
+pub fn with_buffers(treatment: &Treatment, during: &Range<DateTime<Utc>>) -> Range<DateTime<Utc>> {
+    during.start - minutes(treatment.buffer_before_minutes)..during.end + minutes(treatment.buffer_after_minutes)
+}
+
+/// The part of a public wish's range that notice and advance leave; for staff, what is not over.
+#[must_use]
+pub fn bookable_starts(
+    branch: &Branch,
+    audience: Audience,
+    range: &Range<DateTime<Utc>>,
+    now: DateTime<Utc>,
+) -> Range<DateTime<Utc>> {
+    match audience {
+        Audience::Staff => range.start.max(now)..range.end,
+        Audience::Public => {
+            let last = now + branch.max_booking_advance;
+            range.start.max(now + branch.min_booking_notice)..range.end.min(last + TimeDelta::seconds(1))
+        }
+    }
+}
+
+/// A different resource for every need, preferring earlier choices; none if that is impossible. Augmenting paths: exact
+/// also where needs compete for the same resources, and polynomial.
+fn match_all(choices: &[Vec<usize>]) -> Option<Vec<usize>> {
+    fn place(need: usize, choices: &[Vec<usize>], holder: &mut BTreeMap<usize, usize>, seen: &mut Vec<usize>) -> bool {
+        for one in choices.get(need).map(Vec::as_slice).unwrap_or_default() {
+            if seen.contains(one) {
+                continue;
+            }
+            seen.push(*one);
+            let holds = holder.get(one).copied();
+            if holds.is_none_or(|other| place(other, choices, holder, seen)) {
+                holder.insert(*one, need);
+                return true;
+            }
+        }
+        false
+    }
+    let mut holder = BTreeMap::new();
+    for need in 0..choices.len() {
+        if !place(need, choices, &mut holder, &mut Vec::new()) {
+            return None;
+        }
+    }
+    let mut chosen: Vec<(usize, usize)> = holder.into_iter().map(|(one, need)| (need, one)).collect();
+    chosen.sort_unstable();
+    Some(chosen.into_iter().map(|(_, one)| one).collect())
+}
+
+/// Instants of a span at which the wall clock shows a multiple of `grid` minutes since midnight. In an overlap both
+/// hours have theirs, in a gap there are none.
+#[must_use]
+pub fn grid_in(zone: Tz, grid: i32, span: &Range<DateTime<Utc>>) -> Vec<DateTime<Utc>> {
+    const MINUTE: TimeDelta = TimeDelta::minutes(1);
+    let grid = u32::try_from(grid).unwrap_or(1).max(1);
+    let wall = |at: DateTime<Utc>| at.with_timezone(&zone).naive_local();
+    let minute_of = |at: DateTime<Utc>| wall(at).hour() * 60 + wall(at).minute();
+    let aligned = |at: DateTime<Utc>| wall(at).second() == 0 && wall(at).nanosecond() == 0 && minute_of(at) % grid == 0;
+    let mut found = Vec::new();
+    let into_minute = TimeDelta::seconds(i64::from(wall(span.start).second()))
+        + TimeDelta::nanoseconds(i64::from(wall(span.start).nanosecond()));
+    let mut at = if into_minute.is_zero() { span.start } else { span.start - into_minute + MINUTE };
+    while at < span.end {
+        if aligned(at) {
+            found.push(at);
+        }
+        let minute = minute_of(at);
+        let next = ((minute / grid + 1) * grid).min(24 * 60);
+        let jump = at + TimeDelta::minutes(i64::from(next - minute));
+        // Straight on while the wall clock runs evenly; where it was changed in between, minute by minute.
+        at = if wall(jump) - wall(at) == jump - at { jump } else { at + MINUTE };
+    }
+    found
+}
+
+fn minutes(n: i32) -> TimeDelta {
+    TimeDelta::minutes(i64::from(n))
+}
+
+/// Time of `range` outside of working time, for explaining.
+#[must_use]
+pub fn outside(range: &Range<DateTime<Utc>>, working: &[Range<DateTime<Utc>>]) -> Vec<Range<DateTime<Utc>>> {
+    subtract(std::slice::from_ref(range), working)
+}

@@ -1,0 +1,222 @@
+//! `upsertSchedule`: when a resource usually works in a branch.
+
+use std::sync::Arc;
+
+use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    appointment::AppointmentView,
+    calendar::belongs,
+    conflicts::outside_working_time,
+    schedule::{Schedule, by_ids, of_branch},
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    db::TenantTx,
+    domain::{
+        centre::{model::Branch, query},
+        change::{Change, Changes},
+        cx::Cx,
+        refusal::{Code, Failure, Refusal},
+        time::{WeeklyWindow, WindowError, find_clash},
+    },
+};
+
+/// Most windows of one schedule: three a day, with room for seasons.
+const MAX_WINDOWS: usize = 100;
+
+/// A window as the client sent it.
+#[derive(Clone, Copy, Debug)]
+pub struct WindowInput {
+    /// Day of the week.
+    pub day: Weekday,
+    /// From.
+    pub start: NaiveTime,
+    /// Until; 00:00 is midnight at the end of the day.
+    pub end: NaiveTime,
+    /// First date.
+    pub valid_from: Option<NaiveDate>,
+    /// Last date.
+    pub valid_to: Option<NaiveDate>,
+}
+
+/// A schedule to create or change.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// Which; none: a new one.
+    pub id: Option<Uuid>,
+    /// The version that was read; goes with `id`.
+    pub version: Option<i32>,
+    /// Whose.
+    pub resource: Uuid,
+    /// Where.
+    pub branch: Uuid,
+    /// Tells it from the resource's other schedules there.
+    pub name: String,
+    /// All of them: what is not here is gone. None at all: the resource does not work in the branch.
+    pub windows: Vec<WindowInput>,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Output {
+    /// The schedule as it is now.
+    pub schedule: Schedule,
+    /// Appointments ahead that lie outside of working time now; nothing happened to them.
+    pub conflicts: Vec<Arc<AppointmentView>>,
+}
+
+/// Creates or changes a schedule, and tells which appointments ahead lie outside of working time now.
+///
+/// # Errors
+/// FORBIDDEN without CONFIG_WRITE in the branch; NOT_FOUND for resources that are not of the branch; INVALID for windows
+/// that end before they start or share time; ALREADY_EXISTS for a second schedule of the name; VERSION_CONFLICT; faults of
+/// the database.
+pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure> {
+    actor.require(Permission::ConfigWrite, Scope::Branch(input.branch))?;
+    let windows = check(&input)?;
+    let tx = cx.write(actor).await?;
+    let branch = query::find_branch(&tx, input.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
+    lock(&tx, &input, &branch).await?;
+    let others = of_branch(&tx, branch.id, Some(input.resource)).await?;
+    clash(&input, &windows, &others)?;
+    let before = others.iter().find(|one| Some(one.id) == input.id);
+    let id = write(cx, &tx, &input, &windows).await?;
+    let schedule =
+        by_ids(&tx, vec![id]).await?.pop().ok_or_else(|| Failure::fault("the schedule just written is gone"))?;
+    let now = cx.now();
+    let conflicts =
+        outside_working_time(&tx, &branch, Some(input.resource), now..now + TimeDelta::days(366), now).await?;
+    let change = Change {
+        branch_id: Some(branch.id),
+        data: json!({"resourceId": input.resource, "scheduleId": id}),
+        before: before.map(|one| json!({"version": one.version, "windows": one.windows.len()})),
+        after: Some(
+            json!({"version": schedule.version, "windows": schedule.windows.len(), "conflicts": conflicts.len()}),
+        ),
+        ..Change::event("schedule.changed", "upsertSchedule", "Schedule", id)
+    };
+    cx.commit(tx, Changes::one(actor, change)).await?;
+    Ok(Output { schedule, conflicts })
+}
+
+fn check(input: &Input) -> Result<Vec<WeeklyWindow>, Failure> {
+    let mut refusals = Vec::new();
+    match input.name.trim().chars().count() {
+        0 => refusals.push(Refusal::required("name", "write 1 to 200 characters")),
+        1..=200 => {}
+        length => refusals.push(Refusal::invalid("name", format!("write 1 to 200 characters, not {length}"))),
+    }
+    match (input.id, input.version) {
+        (Some(_), None) => refusals
+            .push(Refusal::required("version", "give the version that you read, so that nobody's change is lost")),
+        (None, Some(_)) => {
+            refusals.push(Refusal::invalid("version", "only an existing schedule has a version; give its id too"))
+        }
+        _ => {}
+    }
+    if input.windows.len() > MAX_WINDOWS {
+        refusals.push(Refusal::invalid("windows", format!("give at most {MAX_WINDOWS} windows")));
+        return Err(refusals.into());
+    }
+    let mut windows = Vec::with_capacity(input.windows.len());
+    for (at, one) in input.windows.iter().enumerate() {
+        match WeeklyWindow::try_new(one.day, one.start..one.end, one.valid_from, one.valid_to) {
+            Ok(window) => windows.push(window),
+            Err(error) => {
+                let field = match error {
+                    WindowError::EndNotAfterStart => "end",
+                    WindowError::ValidToBeforeFrom => "validTo",
+                };
+                refusals.push(Refusal::invalid(&format!("windows.{at}.{field}"), error.to_string()));
+            }
+        }
+    }
+    if refusals.is_empty() { Ok(windows) } else { Err(refusals.into()) }
+}
+
+/// Schedules of one resource change one after the other, so that two cannot come to clash behind each other's back.
+async fn lock(tx: &TenantTx, input: &Input, branch: &Branch) -> Result<(), Failure> {
+    tx.run("SELECT 1 FROM resources WHERE id = $1 FOR NO KEY UPDATE", [input.resource.into()]).await?;
+    let resource = query::resources(tx, vec![input.resource]).await?.pop();
+    if !resource.is_some_and(|resource| belongs(&resource, branch.id)) {
+        return Err(Refusal::not_found("resourceId").into());
+    }
+    Ok(())
+}
+
+fn clash(input: &Input, windows: &[WeeklyWindow], others: &[Schedule]) -> Result<(), Failure> {
+    if let Some((first, second)) = find_clash(windows) {
+        let message = format!("windows {first} and {second} share time on the same day; join them or move one");
+        return Err(Refusal::invalid(&format!("windows.{second}"), message).into());
+    }
+    for other in others.iter().filter(|one| Some(one.id) != input.id) {
+        for (at, window) in windows.iter().enumerate() {
+            let pairs = other.windows.iter().map(|theirs| [window.clone(), theirs.clone()]);
+            if pairs.into_iter().any(|pair| find_clash(&pair).is_some()) {
+                let message = format!("this window shares time with the schedule `{}`", other.name);
+                return Err(Refusal::invalid(&format!("windows.{at}"), message).into());
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn write(cx: &Cx, tx: &TenantTx, input: &Input, windows: &[WeeklyWindow]) -> Result<Uuid, Failure> {
+    let name = input.name.trim();
+    let written = match (input.id, input.version) {
+        (Some(id), Some(version)) => {
+            let changed = tx
+                .run(
+                    "UPDATE schedules SET name = $3, version = version + 1
+                     WHERE id = $1 AND version = $2 AND resource_id = $4 AND branch_id = $5",
+                    [id.into(), version.into(), name.into(), input.resource.into(), input.branch.into()],
+                )
+                .await;
+            changed.map(|rows| (id, rows))
+        }
+        _ => {
+            let id = cx.new_id();
+            let created = tx
+                .run(
+                    "INSERT INTO schedules (id, resource_id, branch_id, name) VALUES ($1, $2, $3, $4)",
+                    [id.into(), input.resource.into(), input.branch.into(), name.into()],
+                )
+                .await;
+            created.map(|rows| (id, rows))
+        }
+    };
+    let (id, rows) = match written {
+        Err(error) if error.violates("schedules_resource_id_branch_id_name_key") => {
+            let message = "the resource has a schedule of this name in this branch already";
+            return Err(Refusal::new(Code::AlreadyExists, message).at("name").into());
+        }
+        other => other?,
+    };
+    if rows == 0 {
+        // Gone, of another resource or branch, or changed meanwhile.
+        let known = by_ids(tx, vec![id]).await?.pop();
+        let same = known.filter(|one| one.resource == input.resource && one.branch == input.branch);
+        return Err(same.map_or_else(|| Refusal::not_found("id"), |one| Refusal::version_conflict(one.version)).into());
+    }
+    tx.run("DELETE FROM schedule_windows WHERE schedule_id = $1", [id.into()]).await?;
+    let rows = windows.iter().map(|window| {
+        json!({
+            "weekday": window.day().number_from_monday(),
+            "starts": window.start(),
+            "ends": window.end(),
+            "valid_from": window.valid_from(),
+            "valid_to": window.valid_to(),
+        })
+    });
+    tx.run(
+        "INSERT INTO schedule_windows (schedule_id, weekday, starts, ends, valid_from, valid_to)
+         SELECT $1, weekday, starts, ends, valid_from, valid_to
+         FROM jsonb_to_recordset($2) AS x (weekday smallint, starts time, ends time, valid_from date, valid_to date)",
+        [id.into(), serde_json::Value::Array(rows.collect()).into()],
+    )
+    .await?;
+    Ok(id)
+}

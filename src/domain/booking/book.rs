@@ -1,0 +1,314 @@
+//! Books an appointment on somebody's behalf: at the desk, by telephone, by a program.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    consume_hold,
+    hold::outcome_id,
+    input::{self, ClockPolicies, ItemInput},
+    patient::{self, BookedPatient, NewPatient},
+    plan::{Plan, Rules, WantedItem},
+    record::{self, ChangeKind, Happened, NewAppointment},
+    secure,
+    slot::SlotToken,
+    status::AppointmentStatus,
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    db::TenantTx,
+    domain::{
+        centre::{
+            model::{Branch, CentreProfile, OperatingMode},
+            query,
+        },
+        change::Changes,
+        cx::Cx,
+        idempotency::{Claim, Receipt},
+        notifications::{self, AppointmentTimes},
+        refusal::{Code, Failure, Refusal},
+        time::{GapPolicy, OverlapPolicy},
+    },
+};
+
+/// Longest text of notes and reasons.
+pub const MAX_TEXT: usize = 2_000;
+
+/// Why a text cannot be kept, if it cannot: it is too long, or holds the one character that PostgreSQL has no room for.
+pub(super) fn text_refusal(field: &str, text: &str, longest: usize) -> Option<Refusal> {
+    if text.chars().count() > longest {
+        return Some(Refusal::invalid(field, format!("at most {longest} characters")));
+    }
+    text.contains('\0').then(|| Refusal::invalid(field, "a text cannot hold the character U+0000"))
+}
+
+/// For whom.
+#[derive(Clone, Debug, Serialize)]
+pub enum PatientChoice {
+    /// A patient of the centre.
+    Known(Uuid),
+    /// Typed in now.
+    New(Box<NewPatient>),
+}
+
+/// An appointment to book.
+#[derive(Clone, Debug, Serialize)]
+pub struct Book {
+    /// Of the client.
+    #[serde(skip)]
+    pub key: Uuid,
+    /// Where.
+    pub branch: Uuid,
+    /// For whom.
+    pub patient: Option<PatientChoice>,
+    /// What and when; empty when a hold or a slot says it.
+    pub items: Vec<ItemInput>,
+    /// The hold that becomes the appointment.
+    pub hold: Option<Uuid>,
+    /// A slot as `availability` gave it.
+    pub slot_token: Option<String>,
+    /// `STAFF`, `PHONE` …
+    pub channel: String,
+    /// For the patient too.
+    pub notes: Option<String>,
+    /// On top of others.
+    pub overbook: bool,
+    /// Why.
+    pub overbook_reason: Option<String>,
+    /// Wall times that do not exist.
+    #[serde(skip)]
+    pub gap: GapPolicy,
+    /// Wall times that exist twice.
+    #[serde(skip)]
+    pub overlap: OverlapPolicy,
+    /// Whether a confirmation is mailed.
+    pub send_confirmation: bool,
+}
+
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Booked {
+    /// The appointment.
+    pub id: Uuid,
+    /// Whether it had been booked before with the same key.
+    pub replayed: bool,
+    /// What the desk should know; nothing of it was in the way.
+    pub warnings: Vec<Refusal>,
+}
+
+/// Books. Everything the appointment takes is taken together or not at all.
+///
+/// # Errors
+/// Every refusal of the contract; faults.
+pub async fn run(cx: &Cx, actor: &Actor, book: Book) -> Result<Booked, Failure> {
+    actor.require(Permission::AgendaWrite, Scope::Branch(book.branch))?;
+    check(actor, &book, cx.now())?;
+    for _ in 0..secure::ROUNDS {
+        if let Some(booked) = cx.retrying(|| attempt(cx, actor, &book)).await? {
+            return Ok(booked);
+        }
+    }
+    Err(Refusal::new(Code::SlotTaken, "many people are booking this time at once; try again").at("items").into())
+}
+
+fn check(actor: &Actor, book: &Book, now: DateTime<Utc>) -> Result<(), Failure> {
+    let mut refusals = Vec::new();
+    match &book.patient {
+        None => refusals.push(Refusal::required("patientId", "say for whom: patientId or newPatient")),
+        Some(PatientChoice::New(new)) => refusals.extend(new.refusals("newPatient", now)),
+        Some(PatientChoice::Known(_)) => {}
+    }
+    if book.overbook {
+        if !actor.may(Permission::AgendaOverbook, Scope::Branch(book.branch)) {
+            refusals.push(Refusal::new(Code::OverbookNotAllowed, "you may not overbook").at("overbook"));
+        }
+        if book.overbook_reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
+            refusals.push(Refusal::required("overbookReason", "say why it has to be on top of others"));
+        }
+    }
+    for (field, text) in [("notes", &book.notes), ("overbookReason", &book.overbook_reason)] {
+        refusals.extend(text.as_ref().and_then(|text| text_refusal(field, text, MAX_TEXT)));
+    }
+    if book.hold.is_some() && book.slot_token.is_some() {
+        refusals.push(Refusal::invalid("slotToken", "give holdId or slotToken, not both"));
+    }
+    if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}
+
+/// One try; none: somebody was faster, plan anew.
+async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Option<Booked>, Failure> {
+    let now = cx.now();
+    let receipt =
+        Receipt::new(actor, "bookAppointment", book.key, &(book, format!("{:?}{:?}", book.gap, book.overlap)))?;
+    let tx = cx.write(actor).await?;
+    if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
+        tx.commit().await?;
+        return Ok(Some(Booked { id: outcome_id(&outcome)?, replayed: true, warnings: Vec::new() }));
+    }
+    let mut changes = Changes::by(actor);
+    let id = match book.hold {
+        Some(hold) => {
+            let patient = choose_patient(cx, &tx, book, &mut changes).await?;
+            let terms = consume_hold::Terms {
+                branch: Some(book.branch),
+                online: false,
+                channel: Some(&book.channel),
+                notes: book.notes.as_deref(),
+                send_confirmation: book.send_confirmation,
+                action: "bookAppointment",
+            };
+            consume_hold::in_tx(cx, &tx, hold, &patient, &terms, &mut changes).await?;
+            hold
+        }
+        None => match insert(cx, actor, &tx, book, &mut changes).await? {
+            Insertion::Done(id) => id,
+            Insertion::Outrun(plan) => {
+                tx.rollback().await?;
+                super::hold::free_overdue(cx, actor, &plan, now).await?;
+                return Ok(None);
+            }
+        },
+    };
+    let warnings = elsewhere(&tx, id).await?;
+    receipt.keep(&tx, json!({ "appointment": id })).await?;
+    cx.commit(tx, changes).await?;
+    metrics::counter!("horae_bookings_total", "channel" => book.channel.clone()).increment(1);
+    Ok(Some(Booked { id, replayed: false, warnings }))
+}
+
+enum Insertion {
+    Done(Uuid),
+    Outrun(Plan),
+}
+
+async fn insert(
+    cx: &Cx,
+    actor: &Actor,
+    tx: &TenantTx,
+    book: &Book,
+    changes: &mut Changes,
+) -> Result<Insertion, Failure> {
+    let now = cx.now();
+    let branch = query::hold_branch(tx, book.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
+    if !branch.active {
+        return Err(Refusal::invalid("branchId", "this branch is closed").into());
+    }
+    let profile = query::profile(tx).await?;
+    let wanted = wanted(cx, actor, tx, book, &branch, &profile).await?;
+    let rules = Rules { mode: profile.operating_mode, moving: None, overbook: book.overbook, online: false };
+    let plan = secure::plan_now(tx, &branch, &wanted, rules, now).await?;
+    let patient = choose_patient(cx, tx, book, changes).await?;
+    let id = cx.new_id();
+    let new = NewAppointment {
+        id,
+        branch: &branch,
+        patient: Some(patient.id),
+        status: AppointmentStatus::Booked,
+        channel: &book.channel,
+        overbook_reason: book.overbook_reason.as_deref().filter(|_| book.overbook),
+        notes: book.notes.as_deref(),
+        hold_expires_at: None,
+        send_confirmation: book.send_confirmation,
+        now,
+    };
+    if !record::insert(tx, &new, &plan).await? {
+        return Ok(Insertion::Outrun(plan));
+    }
+    let times = AppointmentTimes {
+        id,
+        revision: 0,
+        start: plan.start,
+        previous_start: None,
+        patient_email: patient.email.clone(),
+        send_confirmation: book.send_confirmation,
+        booked_at: now,
+    };
+    notifications::on_booked(cx, tx, &branch, &times).await?;
+    super::quota::count_appointment(cx, tx, &profile).await?;
+    changes.push(
+        Happened {
+            event: "appointment.booked",
+            action: "bookAppointment",
+            id,
+            branch: branch.id,
+            kind: ChangeKind::Created,
+            status: AppointmentStatus::Booked,
+            previous: None,
+            channel: &book.channel,
+            start: plan.start,
+            resources: &plan.resources(),
+            reason: new.overbook_reason.map(str::to_owned),
+        }
+        .into(),
+    );
+    Ok(Insertion::Done(id))
+}
+
+async fn wanted(
+    cx: &Cx,
+    actor: &Actor,
+    tx: &TenantTx,
+    book: &Book,
+    branch: &Branch,
+    profile: &CentreProfile,
+) -> Result<Vec<WantedItem>, Failure> {
+    if let Some(word) = &book.slot_token {
+        let slot = SlotToken::open(&cx.seal, word, actor.tenant.id.0, cx.now())
+            .filter(|slot| slot.branch == branch.id)
+            .ok_or_else(|| {
+                Refusal::new(Code::TokenInvalid, "this slot is not valid any more; ask for availability again")
+                    .at("slotToken")
+            })?;
+        return input::from_slot(tx, &slot.items).await;
+    }
+    require_named(&book.items, profile.operating_mode)?;
+    let policies = ClockPolicies { gap: book.gap, overlap: book.overlap };
+    input::from_person(tx, branch, &book.items, policies, cx.now()).await
+}
+
+/// The centre's way of working says what must be named.
+pub(super) fn require_named(items: &[ItemInput], mode: OperatingMode) -> Result<(), Failure> {
+    let missing: Vec<Refusal> = items
+        .iter()
+        .enumerate()
+        .filter_map(|(at, item)| match mode {
+            OperatingMode::ByProfessional if item.professional.is_none() => Some(Refusal::required(
+                &format!("items.{at}.professionalId"),
+                "this centre books by professional: say with whom",
+            )),
+            OperatingMode::ByRoom if item.room.is_none() => {
+                Some(Refusal::required(&format!("items.{at}.roomId"), "this centre books by room: say where"))
+            }
+            _ => None,
+        })
+        .collect();
+    if missing.is_empty() { Ok(()) } else { Err(missing.into()) }
+}
+
+async fn choose_patient(cx: &Cx, tx: &TenantTx, book: &Book, changes: &mut Changes) -> Result<BookedPatient, Failure> {
+    match &book.patient {
+        Some(PatientChoice::Known(id)) => patient::get(tx, *id, "patientId").await,
+        Some(PatientChoice::New(new)) => patient::find_or_create(cx, tx, new, changes).await,
+        None => Err(Refusal::required("patientId", "say for whom: patientId or newPatient").into()),
+    }
+}
+
+/// One patient is not in two places at once: worth a warning, but the desk may know better.
+async fn elsewhere(tx: &TenantTx, id: Uuid) -> Result<Vec<Refusal>, Failure> {
+    let codes: Vec<String> = tx
+        .scalars(
+            "SELECT other.code FROM appointments mine JOIN appointments other
+                 ON other.patient_id = mine.patient_id AND other.id <> mine.id
+                 AND other.start_at < mine.end_at AND other.end_at > mine.start_at AND other.start_at > mine.start_at - interval '24 hours'
+             WHERE mine.id = $1 AND other.status NOT IN ('CANCELLED', 'EXPIRED', 'REJECTED', 'NO_SHOW')
+             ORDER BY other.start_at LIMIT 5",
+            [id.into()],
+        )
+        .await?;
+    Ok(codes
+        .into_iter()
+        .map(|code| Refusal::invalid("patientId", format!("the patient has another appointment at that time: {code}")))
+        .collect())
+}

@@ -1,0 +1,179 @@
+//! Holds a slot for a few minutes while somebody types their data.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    expire_hold::EXPIRE_JOB,
+    input,
+    plan::{Plan, Rules, WantedItem},
+    record::{self, ChangeKind, Happened, NewAppointment},
+    secure,
+    slot::SlotToken,
+    status::AppointmentStatus,
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    db::jobs::{Lane, NewJob},
+    domain::{
+        centre::{model::Branch, query},
+        change::Changes,
+        cx::Cx,
+        idempotency::{Claim, Receipt},
+        refusal::{Code, Failure, Refusal},
+    },
+};
+
+/// Longest hold, in seconds.
+const MAX_TTL_S: i32 = 900;
+
+/// A slot to hold.
+#[derive(Clone, Debug, Serialize)]
+pub struct HoldSlot {
+    /// Of the client.
+    #[serde(skip)]
+    pub key: Uuid,
+    /// As `availability` gave it.
+    pub slot_token: String,
+    /// How long; none: as the branch says.
+    pub ttl_seconds: Option<i32>,
+}
+
+/// Holds the slot and returns the appointment's id.
+///
+/// # Errors
+/// SLOT_TAKEN with alternatives, EXPIRED or TOKEN_INVALID slots, what the branch does not offer online; faults.
+pub async fn run(cx: &Cx, actor: &Actor, input: HoldSlot) -> Result<Uuid, Failure> {
+    if let Some(ttl) = input.ttl_seconds.filter(|ttl| !(30..=MAX_TTL_S).contains(ttl)) {
+        let message = format!("a slot can be held for 30 to {MAX_TTL_S} seconds, not {ttl}");
+        return Err(Refusal::invalid("ttlSeconds", message).into());
+    }
+    let slot = SlotToken::open(&cx.seal, &input.slot_token, actor.tenant.id.0, cx.now()).ok_or_else(|| {
+        Refusal::new(Code::TokenInvalid, "this slot is not valid any more; ask for availability again").at("slotToken")
+    })?;
+    if !actor.publishable {
+        actor.require(Permission::AgendaWrite, Scope::Branch(slot.branch))?;
+    }
+    for _ in 0..secure::ROUNDS {
+        if let Some(id) = cx.retrying(|| attempt(cx, actor, &input, &slot)).await? {
+            return Ok(id);
+        }
+    }
+    Err(Refusal::new(Code::SlotTaken, "many people are booking this time at once; try again").at("slotToken").into())
+}
+
+/// One try; none: somebody was faster, plan anew.
+async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> Result<Option<Uuid>, Failure> {
+    let now = cx.now();
+    let receipt = Receipt::new(actor, "holdSlot", input.key, input)?;
+    let tx = cx.write(actor).await?;
+    if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
+        tx.commit().await?;
+        return outcome_id(&outcome).map(Some);
+    }
+    let branch = query::hold_branch(&tx, slot.branch).await?.ok_or_else(|| Refusal::not_found("slotToken"))?;
+    let profile = query::profile(&tx).await?;
+    let wanted = input::from_slot(&tx, &slot.items).await?;
+    if actor.publishable {
+        check_online(&branch, &wanted, now)?;
+    }
+    let rules = Rules { mode: profile.operating_mode, moving: None, overbook: false, online: actor.publishable };
+    let plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
+    let id = cx.new_id();
+    let ttl = input.ttl_seconds.map_or(branch.hold_ttl, |s| TimeDelta::seconds(i64::from(s)));
+    let until = now + ttl;
+    let mut changes = Changes::by(actor);
+    let new = NewAppointment {
+        id,
+        branch: &branch,
+        patient: None,
+        status: AppointmentStatus::Held,
+        channel: if actor.publishable { "WEB_WIDGET" } else { "STAFF" },
+        overbook_reason: None,
+        notes: None,
+        hold_expires_at: Some(until),
+        send_confirmation: true,
+        now,
+    };
+    if !record::insert(&tx, &new, &plan).await? {
+        tx.rollback().await?;
+        free_overdue(cx, actor, &plan, now).await?;
+        return Ok(None);
+    }
+    tx.enqueue(expiry(id, until)).await?;
+    super::quota::count_appointment(cx, &tx, &profile).await?;
+    receipt.keep(&tx, json!({ "appointment": id })).await?;
+    changes.push(
+        Happened {
+            event: "appointment.held",
+            action: "holdSlot",
+            id,
+            branch: branch.id,
+            kind: ChangeKind::Created,
+            status: AppointmentStatus::Held,
+            previous: None,
+            channel: new.channel,
+            start: plan.start,
+            resources: &plan.resources(),
+            reason: None,
+        }
+        .into(),
+    );
+    cx.commit(tx, changes).await?;
+    Ok(Some(id))
+}
+
+/// What patients may book alone, and when.
+///
+/// # Errors
+/// What the branch does not offer online; NOTICE_TOO_SHORT.
+pub(super) fn check_online(branch: &Branch, wanted: &[WantedItem], now: DateTime<Utc>) -> Result<(), Refusal> {
+    let offered =
+        branch.active && branch.online_booking_enabled && wanted.iter().all(|item| item.treatment.online_bookable);
+    if !offered {
+        return Err(Refusal::not_found("slotToken"));
+    }
+    let Some(first) = wanted.first() else { return Ok(()) };
+    if first.start < now + branch.min_booking_notice {
+        return Err(Refusal::new(Code::NoticeTooShort, "it is too late to book this time online; call the centre")
+            .at("slotToken"));
+    }
+    if first.start > now + branch.max_booking_advance {
+        return Err(Refusal::new(Code::OutsideAvailability, "this time cannot be booked online yet").at("slotToken"));
+    }
+    Ok(())
+}
+
+/// In a transaction of its own: the refused one is over.
+pub(super) async fn free_overdue(cx: &Cx, actor: &Actor, plan: &Plan, now: DateTime<Utc>) -> Result<(), Failure> {
+    let tx = cx.write(actor).await?;
+    let mut changes = Changes::by(actor);
+    secure::expire_overdue(&tx, plan, now, &mut changes).await?;
+    cx.commit(tx, changes).await
+}
+
+/// The job that ends the hold on time.
+fn expiry(id: Uuid, until: DateTime<Utc>) -> NewJob {
+    NewJob {
+        kind: EXPIRE_JOB,
+        dedup_key: id.to_string(),
+        payload: json!({ "appointment_id": id }),
+        due_at: until,
+        lane: Lane::Transactional,
+        local: None,
+    }
+}
+
+/// The appointment that a receipt remembers.
+///
+/// # Errors
+/// A fault: the receipt holds something else.
+pub(super) fn outcome_id(outcome: &Value) -> Result<Uuid, Failure> {
+    outcome
+        .get("appointment")
+        .and_then(Value::as_str)
+        .and_then(|id| Uuid::parse_str(id).ok())
+        .ok_or_else(|| Failure::fault("a receipt without its appointment"))
+}

@@ -1,0 +1,199 @@
+//! What somebody asks for, and its translation into instants of the branch.
+
+use chrono::{DateTime, FixedOffset, NaiveDateTime, TimeDelta, Utc};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{
+    plan::{LONGEST, WantedItem},
+    slot::SlotItem,
+};
+use crate::{
+    db::TenantTx,
+    domain::{
+        centre::{
+            model::{Branch, Treatment},
+            query,
+        },
+        refusal::{Code, Detail, Failure, Refusal},
+        time::{self, GapPolicy, LocalTimeError, OverlapPolicy},
+    },
+};
+
+/// Most treatments of one appointment.
+pub const MAX_ITEMS: usize = 20;
+/// How far ahead staff may book.
+const FARTHEST: TimeDelta = TimeDelta::days(3 * 366);
+
+/// One treatment, as a person asks for it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ItemInput {
+    /// What.
+    pub treatment: Uuid,
+    /// When, as an instant …
+    pub start: Option<DateTime<FixedOffset>>,
+    /// … or on the branch's clock. Neither: when the treatment before it ends.
+    pub local_start: Option<NaiveDateTime>,
+    /// Who.
+    pub professional: Option<Uuid>,
+    /// Where.
+    pub room: Option<Uuid>,
+    /// Other than the treatment usually takes.
+    pub duration_minutes: Option<i32>,
+}
+
+/// What to do with wall times that the clock jumps over or shows twice.
+#[derive(Clone, Copy, Debug)]
+pub struct ClockPolicies {
+    /// Jumped over.
+    pub gap: GapPolicy,
+    /// Shown twice.
+    pub overlap: OverlapPolicy,
+}
+
+/// The treatments of a sealed slot.
+///
+/// # Errors
+/// A treatment that is not offered any more; faults of the database.
+pub async fn from_slot(tx: &TenantTx, items: &[SlotItem]) -> Result<Vec<WantedItem>, Failure> {
+    let treatments = query::treatments(tx, items.iter().map(|item| item.treatment).collect()).await?;
+    items
+        .iter()
+        .map(|item| {
+            let treatment = find(&treatments, item.treatment, "slotToken")?;
+            let duration = minutes(treatment.duration_minutes);
+            Ok(WantedItem { treatment, start: item.start, duration, professional: item.professional, room: item.room })
+        })
+        .collect()
+}
+
+/// The treatments that a person asked for, at instants.
+///
+/// # Errors
+/// Refusals that name the item's field; faults of the database.
+pub async fn from_person(
+    tx: &TenantTx,
+    branch: &Branch,
+    items: &[ItemInput],
+    policies: ClockPolicies,
+    now: DateTime<Utc>,
+) -> Result<Vec<WantedItem>, Failure> {
+    if items.is_empty() {
+        return Err(Refusal::required("items", "name at least one treatment").into());
+    }
+    if items.len() > MAX_ITEMS {
+        return Err(Refusal::invalid("items", format!("an appointment has at most {MAX_ITEMS} treatments")).into());
+    }
+    let treatments = query::treatments(tx, items.iter().map(|item| item.treatment).collect()).await?;
+    let mut wanted: Vec<WantedItem> = Vec::with_capacity(items.len());
+    for (at, item) in items.iter().enumerate() {
+        let treatment = find(&treatments, item.treatment, &format!("items.{at}.treatmentId"))?;
+        let start = instant(branch, item, at, wanted.last().map(WantedItem::end), policies)?;
+        let length = item.duration_minutes.unwrap_or(treatment.duration_minutes);
+        if !(5..=1440).contains(&length) {
+            let message = format!("a treatment takes 5 to 1440 minutes, not {length}");
+            return Err(Refusal::invalid(&format!("items.{at}.durationMinutes"), message).into());
+        }
+        wanted.push(WantedItem {
+            duration: minutes(length),
+            treatment,
+            start,
+            professional: item.professional,
+            room: item.room,
+        });
+    }
+    check_whole(branch, &wanted, now)?;
+    Ok(wanted)
+}
+
+/// Order, length and distance of the whole appointment.
+fn check_whole(branch: &Branch, wanted: &[WantedItem], now: DateTime<Utc>) -> Result<(), Refusal> {
+    for (at, pair) in wanted.windows(2).enumerate() {
+        if let [before, after] = pair
+            && after.start < before.end()
+        {
+            let field = format!("items.{}.start", at + 1);
+            return Err(Refusal::invalid(&field, "a treatment begins when the one before it has ended, or later"));
+        }
+    }
+    let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(()) };
+    if last.end() - first.start > LONGEST {
+        return Err(Refusal::invalid("items", "an appointment lasts at most 24 hours; make two of it"));
+    }
+    let today = time::local_day(branch.zone, time::day_of(branch.zone, now)).map_or(now, |day| day.start);
+    if first.start < today {
+        return Err(Refusal::invalid("items.0.start", "an appointment cannot begin before today"));
+    }
+    if first.start > now + FARTHEST {
+        return Err(Refusal::invalid("items.0.start", "an appointment cannot begin more than three years from now"));
+    }
+    Ok(())
+}
+
+fn find(treatments: &[Treatment], id: Uuid, field: &str) -> Result<Treatment, Refusal> {
+    let found = treatments.iter().find(|treatment| treatment.id == id).ok_or_else(|| Refusal::not_found(field))?;
+    if found.active {
+        Ok(found.clone())
+    } else {
+        Err(Refusal::invalid(field, format!("{} is not offered any more", found.name)))
+    }
+}
+
+fn minutes(n: i32) -> TimeDelta {
+    TimeDelta::minutes(i64::from(n))
+}
+
+fn instant(
+    branch: &Branch,
+    item: &ItemInput,
+    at: usize,
+    previous_end: Option<DateTime<Utc>>,
+    policies: ClockPolicies,
+) -> Result<DateTime<Utc>, Refusal> {
+    match (item.start, item.local_start, previous_end) {
+        (Some(start), None, _) => Ok(start.to_utc()),
+        (None, Some(local), _) => local_instant(branch, local, policies, &format!("items.{at}.localStart")),
+        (Some(_), Some(_), _) => {
+            Err(Refusal::invalid(&format!("items.{at}.localStart"), "give start or localStart, not both"))
+        }
+        (None, None, Some(end)) => Ok(end),
+        (None, None, None) => Err(Refusal::required(
+            &format!("items.{at}.start"),
+            "say when: start with an offset, or localStart on the branch's clock",
+        )),
+    }
+}
+
+/// What a wall time typed by a person means in a branch.
+///
+/// # Errors
+/// [`Code::NonexistentLocalTime`], [`Code::AmbiguousLocalTime`] unless the policies say otherwise.
+pub fn local_instant(
+    branch: &Branch,
+    local: NaiveDateTime,
+    policies: ClockPolicies,
+    field: &str,
+) -> Result<DateTime<Utc>, Refusal> {
+    match time::appointment_instant(branch.zone, local, policies.gap, policies.overlap) {
+        Ok(Some(instant)) => Ok(instant.to_utc()),
+        Ok(None) => Err(Refusal::invalid(field, "the clock jumps over this time, and you asked to skip such times")),
+        Err(LocalTimeError::Nonexistent { requested, zone, next_valid }) => {
+            let message = format!(
+                "the clock in {zone} jumps over this time; the next one that exists is {}",
+                next_valid.format("%H:%M")
+            );
+            let detail = Detail::Nonexistent { requested, zone, next_valid: next_valid.fixed_offset() };
+            Err(Refusal { detail, ..Refusal::new(Code::NonexistentLocalTime, message).at(field) })
+        }
+        Err(LocalTimeError::Ambiguous { requested, zone, candidates }) => {
+            let message = format!(
+                "the clock in {zone} shows this time twice; say which by `start` with an offset, or an overlapPolicy"
+            );
+            let candidates = candidates.iter().map(DateTime::fixed_offset).collect();
+            Err(Refusal {
+                detail: Detail::Ambiguous { requested, zone, candidates },
+                ..Refusal::new(Code::AmbiguousLocalTime, message).at(field)
+            })
+        }
+    }
+}

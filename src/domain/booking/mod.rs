@@ -1,0 +1,26 @@
+//! Holding, booking, moving and ending appointments.
+//!
+//! Whether a resource is still free is decided by the exclusion constraint on `occupancies`, nowhere else: the plan is
+//! a guess that is usually right, and who loses the race plans anew.
+
+pub mod book;
+mod consume_hold;
+pub mod expire_hold;
+pub mod hold;
+pub mod input;
+pub mod link_view;
+mod lock;
+pub mod patient;
+pub mod patient_link;
+pub mod plan;
+pub mod public_book;
+pub mod public_page;
+mod quota;
+mod record;
+pub mod release;
+pub mod reschedule;
+mod secure;
+pub mod slot;
+pub mod status;
+pub mod transition;
+pub mod view;

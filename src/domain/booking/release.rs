@@ -1,0 +1,46 @@
+//! Lets a held slot go before its time.
+
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use super::expire_hold::{self, EXPIRE_JOB};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    domain::{
+        change::Changes,
+        cx::Cx,
+        refusal::{Failure, Refusal},
+    },
+};
+
+#[derive(FromQueryResult)]
+struct Row {
+    branch_id: Uuid,
+    status: String,
+}
+
+/// Releases the hold. Repeating it changes nothing. Returns whether the slot is free now.
+///
+/// # Errors
+/// NOT_FOUND; faults.
+pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<bool, Failure> {
+    let tx = cx.write(actor).await?;
+    let row: Row = tx
+        .find("SELECT branch_id, status FROM appointments WHERE id = $1 FOR UPDATE", [id.into()])
+        .await?
+        .ok_or_else(|| Refusal::not_found("appointmentId"))?;
+    if !actor.publishable {
+        actor.require(Permission::AgendaWrite, Scope::Branch(row.branch_id))?;
+    }
+    let mut changes = Changes::by(actor);
+    match row.status.as_str() {
+        "HELD" => {
+            expire_hold::in_tx(&tx, id, cx.now(), &mut changes).await?;
+            tx.cancel_jobs(EXPIRE_JOB, vec![id.to_string()]).await?;
+        }
+        "EXPIRED" => {}
+        _ => return Ok(false),
+    }
+    cx.commit(tx, changes).await?;
+    Ok(true)
+}

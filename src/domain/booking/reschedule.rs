@@ -1,0 +1,158 @@
+//! Moves an appointment: same id, new time; its own old time is not in its way, and everybody is told once.
+
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    book::require_named,
+    hold::{free_overdue, outcome_id},
+    input::{self, ClockPolicies, ItemInput},
+    lock::lock,
+    plan::Rules,
+    record::{self, ChangeKind, Happened},
+    secure,
+    status::AppointmentStatus,
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    domain::{
+        centre::query,
+        change::{Change, Changes},
+        cx::Cx,
+        idempotency::{Claim, Receipt},
+        notifications::{self, AppointmentTimes},
+        refusal::{Code, Detail, Failure, Refusal},
+        time::{GapPolicy, OverlapPolicy},
+    },
+};
+
+/// A move.
+#[derive(Clone, Debug, Serialize)]
+pub struct Reschedule {
+    /// Of the client.
+    #[serde(skip)]
+    pub key: Uuid,
+    /// Which appointment.
+    pub id: Uuid,
+    /// As the caller read it.
+    pub version: i32,
+    /// What and when.
+    pub items: Vec<ItemInput>,
+    /// On top of others.
+    pub overbook: bool,
+    /// Whether the patient is mailed about it.
+    pub notify: bool,
+}
+
+/// Moves the appointment. It is BOOKED again: who had confirmed the old time has not confirmed the new one.
+///
+/// # Errors
+/// Refusals of the contract; faults.
+pub async fn run(cx: &Cx, actor: &Actor, input: Reschedule) -> Result<Uuid, Failure> {
+    actor.require(Permission::AgendaWrite, Scope::Anywhere)?;
+    for _ in 0..secure::ROUNDS {
+        if let Some(id) = cx.retrying(|| attempt(cx, actor, &input)).await? {
+            return Ok(id);
+        }
+    }
+    Err(Refusal::new(Code::SlotTaken, "many people are booking this time at once; try again").at("items").into())
+}
+
+/// One try; none: somebody was faster, plan anew.
+async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Option<Uuid>, Failure> {
+    let now = cx.now();
+    let receipt = Receipt::new(actor, "rescheduleAppointment", input.key, input)?;
+    let tx = cx.write(actor).await?;
+    if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
+        tx.commit().await?;
+        return outcome_id(&outcome).map(Some);
+    }
+    let locked = lock(&tx, actor, input.id, Some(input.version), "appointmentId").await?;
+    actor.require(Permission::AgendaWrite, Scope::Branch(locked.branch))?;
+    if !locked.status.lies_ahead() {
+        let message = format!("an appointment that is {} cannot be moved", locked.status.as_str());
+        let allowed = super::status::allowed(locked.status, &locked.circumstances(actor, now));
+        let detail = Detail::Transition {
+            from: locked.status.as_str().to_owned(),
+            to: AppointmentStatus::Booked.as_str().to_owned(),
+            allowed: allowed.into_iter().map(|status| status.as_str().to_owned()).collect(),
+        };
+        return Err(Refusal { detail, ..Refusal::new(Code::InvalidTransition, message).at("appointmentId") }.into());
+    }
+    if input.overbook && !actor.may(Permission::AgendaOverbook, Scope::Branch(locked.branch)) {
+        return Err(Refusal::new(Code::OverbookNotAllowed, "you may not overbook").at("overbook").into());
+    }
+    let branch = query::hold_branch(&tx, locked.branch).await?.ok_or_else(|| Refusal::not_found("appointmentId"))?;
+    let profile = query::profile(&tx).await?;
+    require_named(&input.items, profile.operating_mode)?;
+    let policies = ClockPolicies { gap: GapPolicy::Reject, overlap: OverlapPolicy::Reject };
+    let wanted = input::from_person(&tx, &branch, &input.items, policies, now).await?;
+    let rules =
+        Rules { mode: profile.operating_mode, moving: Some(locked.id), overbook: input.overbook, online: false };
+    let plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
+    if !record::replace(&tx, locked.id, &plan, input.overbook).await? {
+        tx.rollback().await?;
+        free_overdue(cx, actor, &plan, now).await?;
+        return Ok(None);
+    }
+    let status =
+        if locked.status == AppointmentStatus::PendingApproval { locked.status } else { AppointmentStatus::Booked };
+    let revision = locked.revision + 1;
+    tx.run(
+        "UPDATE appointments SET start_at = $2, end_at = $3, local_start = $4, time_zone = $5, status = $6, revision = $7,
+             overbooked = $8, overbook_reason = CASE WHEN $8 THEN coalesce(overbook_reason, 'rescheduled on top of others') END,
+             version = version + 1, updated_at = $9 WHERE id = $1",
+        [
+            locked.id.into(),
+            plan.start.into(),
+            plan.end.into(),
+            plan.start.with_timezone(&branch.zone).naive_local().into(),
+            branch.zone.name().into(),
+            status.as_str().into(),
+            revision.into(),
+            input.overbook.into(),
+            now.into(),
+        ],
+    )
+    .await?;
+    if status == AppointmentStatus::Booked {
+        let times = AppointmentTimes {
+            id: locked.id,
+            revision,
+            start: plan.start,
+            previous_start: Some(locked.start),
+            patient_email: locked.patient_email.clone(),
+            send_confirmation: locked.send_confirmation,
+            booked_at: now,
+        };
+        notifications::on_rescheduled(cx, &tx, &branch, &times, input.notify).await?;
+    }
+    receipt.keep(&tx, json!({ "appointment": locked.id })).await?;
+    let mut resources = plan.resources();
+    resources.extend(&locked.resources);
+    resources.sort_unstable();
+    resources.dedup();
+    let mut change = Change::from(Happened {
+        event: "appointment.rescheduled",
+        action: "rescheduleAppointment",
+        id: locked.id,
+        branch: locked.branch,
+        kind: ChangeKind::Moved,
+        status,
+        previous: Some(locked.status),
+        channel: &locked.channel,
+        start: plan.start,
+        resources: &resources,
+        reason: None,
+    });
+    // Who sees only a column that the appointment has left must learn where the gap is, and not where it went.
+    if let Some(data) = change.data.as_object_mut() {
+        data.insert(
+            "previous".to_owned(),
+            json!({ "resources": locked.resources, "start": locked.start, "end": locked.end }),
+        );
+    }
+    cx.commit(tx, Changes::one(actor, change)).await?;
+    Ok(Some(locked.id))
+}

@@ -1,0 +1,243 @@
+//! Takes a professional, a room or a piece of equipment out of use, and, when asked, gives what is booked with it to
+//! another: all of it or nothing.
+//!
+//! Working hours of the other are not looked at: whoever hands over a colleague's agenda has arranged that.
+
+use sea_orm::FromQueryResult;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    model::{Resource, ResourceKind},
+    query,
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    db::TenantTx,
+    domain::{
+        change::{Change, Changes},
+        cx::Cx,
+        refusal::{Code, Detail, Failure, Refusal},
+    },
+};
+
+/// Most appointment codes that a refusal spells out.
+const TOLD: usize = 10;
+
+/// What to take out of use.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    /// Which.
+    pub id: Uuid,
+    /// As it was read.
+    pub version: i32,
+    /// Who or what takes over the appointments ahead; none: they stay.
+    pub reassign_to: Option<Uuid>,
+}
+
+#[derive(FromQueryResult)]
+struct AheadRow {
+    id: Uuid,
+    code: String,
+    branch_id: Uuid,
+}
+
+/// Takes it out of use. Returns how many appointments ahead are affected: moved, or left for somebody to look after.
+/// Done again it changes nothing.
+///
+/// # Errors
+/// A stale version, unknown ids, another that does not fit or is busy, a missing permission, faults of the database.
+pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure> {
+    actor.require(Permission::ConfigWrite, Scope::Anywhere)?;
+    cx.retrying(|| deactivate(cx, actor, input)).await
+}
+
+async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure> {
+    let tx = cx.write(actor).await?;
+    // Both at once and in the order of ids, so that two of these cannot wait for each other.
+    let ids: Vec<Uuid> = [Some(input.id), input.reassign_to].into_iter().flatten().collect();
+    tx.run("SELECT 1 FROM resources WHERE id = ANY ($1) ORDER BY id FOR UPDATE", [ids.clone().into()]).await?;
+    let mut found = query::resources(&tx, ids).await?;
+    let mut take = |id: Uuid| found.iter().position(|resource| resource.id == id).map(|at| found.swap_remove(at));
+    let resource =
+        take(input.id).filter(|resource| in_reach(actor, resource)).ok_or_else(|| Refusal::not_found("id"))?;
+    if resource.version != input.version {
+        return Err(Refusal::version_conflict(resource.version).into());
+    }
+    let ahead = ahead(cx, &tx, resource.id).await?;
+    let affected = i32::try_from(ahead.len()).unwrap_or(i32::MAX);
+    let mut changes = Changes::by(actor);
+    if let Some(to) = input.reassign_to {
+        if to == input.id {
+            return Err(Refusal::invalid("reassignTo", "name another one").into());
+        }
+        let to = take(to).filter(|to| in_reach(actor, to)).ok_or_else(|| Refusal::not_found("reassignTo"))?;
+        fits(&tx, &resource, &to, &ahead).await?;
+        reassign(cx, &tx, &resource, &to, &ahead).await?;
+        for appointment in &ahead {
+            changes.push(Change {
+                branch_id: Some(appointment.branch_id),
+                data: json!({ "fromResource": resource.id, "toResource": to.id }),
+                ..Change::event("appointment.rescheduled", "deactivateResource", "Appointment", appointment.id)
+            });
+        }
+    }
+    if resource.active {
+        tx.run(
+            "UPDATE resources SET active = false, version = version + 1, updated_at = $2 WHERE id = $1",
+            [resource.id.into(), cx.now().into()],
+        )
+        .await?;
+        changes.push(Change {
+            branch_id: resource.branch_id,
+            data: json!({ "kind": resource.kind.as_str(), "appointments": affected, "reassignedTo": input.reassign_to }),
+            before: Some(json!({ "active": true })),
+            after: Some(json!({ "active": false })),
+            ..Change::event("resource.deactivated", "deactivateResource", subject(resource.kind), resource.id)
+        });
+    }
+    cx.commit(tx, changes).await?;
+    Ok(affected)
+}
+
+/// Whether the caller may configure it: what stands in a branch needs that branch, a professional the whole centre.
+fn in_reach(actor: &Actor, resource: &Resource) -> bool {
+    actor.may(Permission::ConfigWrite, resource.branch_id.map_or(Scope::Centre, Scope::Branch))
+}
+
+fn subject(kind: ResourceKind) -> &'static str {
+    match kind {
+        ResourceKind::Professional => "Professional",
+        ResourceKind::Room => "Room",
+        ResourceKind::Equipment | ResourceKind::Vehicle => "Equipment",
+    }
+}
+
+/// Appointments that make it busy and have not begun.
+async fn ahead(cx: &Cx, tx: &TenantTx, resource: Uuid) -> Result<Vec<AheadRow>, Failure> {
+    Ok(tx
+        .all(
+            "SELECT a.id, a.code, a.branch_id FROM appointments a
+             WHERE a.start_at > $2 AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
+             ORDER BY a.id FOR UPDATE OF a",
+            [resource.into(), cx.now().into()],
+        )
+        .await?)
+}
+
+/// Whether the other can do what it is to take over.
+async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow]) -> Result<(), Failure> {
+    let invalid = |message: String| Err(Refusal::invalid("reassignTo", message).into());
+    if to.kind != from.kind {
+        return invalid(format!("this is a {}, and {} is needed", to.kind.as_str(), from.kind.as_str()));
+    }
+    if !to.active {
+        return invalid("this one is out of use itself".to_owned());
+    }
+    let here = |branch: &Uuid| match &to.professional {
+        Some(professional) => professional.branch_ids.contains(branch),
+        None => to.branch_id.as_ref() == Some(branch),
+    };
+    if ahead.iter().any(|appointment| !here(&appointment.branch_id)) {
+        return invalid("some of the appointments are in a branch where this one is not".to_owned());
+    }
+    let appointments: Vec<Uuid> = ahead.iter().map(|appointment| appointment.id).collect();
+    let unfit: Option<i64> = tx
+        .scalar(
+            "SELECT count(*) FROM appointment_items i WHERE i.appointment_id = ANY ($1)
+             AND (i.professional_id = $2 OR i.room_id = $2 OR $4 IN ('EQUIPMENT', 'VEHICLE'))
+             AND (EXISTS (SELECT 1 FROM treatment_requirements q
+                     WHERE q.treatment_id = i.treatment_id AND q.kind = $4 AND $2 = ANY (q.any_of) AND NOT $3 = ANY (q.any_of))
+                 OR ($4 = 'PROFESSIONAL'
+                     AND EXISTS (SELECT 1 FROM professional_treatments t WHERE t.professional_id = $3)
+                     AND NOT EXISTS (SELECT 1 FROM professional_treatments t WHERE t.professional_id = $3 AND t.treatment_id = i.treatment_id)))",
+            [appointments.into(), from.id.into(), to.id.into(), from.kind.as_str().into()],
+        )
+        .await?;
+    match unfit {
+        None | Some(0) => Ok(()),
+        Some(count) => invalid(format!("this one does not do {count} of the treatments that are booked")),
+    }
+}
+
+#[derive(FromQueryResult)]
+struct TakenOutRow {
+    appointment_id: Uuid,
+    lower: chrono::DateTime<chrono::Utc>,
+    upper: chrono::DateTime<chrono::Utc>,
+    overbooked: bool,
+}
+
+/// Moves occupancies and items. The exclusion constraint decides what is free; each unit of the other is tried in turn.
+async fn reassign(cx: &Cx, tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow]) -> Result<(), Failure> {
+    let ids: Vec<Uuid> = ahead.iter().map(|appointment| appointment.id).collect();
+    let rows: Vec<TakenOutRow> = tx
+        .all(
+            "DELETE FROM occupancies WHERE resource_id = $1 AND appointment_id = ANY ($2) AND active
+             RETURNING appointment_id, lower(during) AS lower, upper(during) AS upper, overbooked",
+            [from.id.into(), ids.clone().into()],
+        )
+        .await?;
+    let mut left: Vec<serde_json::Value> = (0_i64..)
+        .zip(rows)
+        .map(|(n, row)| {
+            json!({ "n": n, "appointment_id": row.appointment_id, "lower": row.lower, "upper": row.upper, "overbooked": row.overbooked })
+        })
+        .collect();
+    for unit in 0..to.capacity {
+        if left.is_empty() {
+            break;
+        }
+        let placed: Vec<i64> = place(tx, to.id, unit, &left).await?;
+        left.retain(|row| row.get("n").and_then(serde_json::Value::as_i64).is_none_or(|n| !placed.contains(&n)));
+    }
+    if !left.is_empty() {
+        return Err(busy(to, ahead, &left).into());
+    }
+    tx.run(
+        "UPDATE appointment_items SET professional_id = CASE WHEN professional_id = $1 THEN $2 ELSE professional_id END,
+             room_id = CASE WHEN room_id = $1 THEN $2 ELSE room_id END
+         WHERE appointment_id = ANY ($3) AND (professional_id = $1 OR room_id = $1)",
+        [from.id.into(), to.id.into(), ids.clone().into()],
+    )
+    .await?;
+    tx.run(
+        "UPDATE appointments SET version = version + 1, updated_at = $2 WHERE id = ANY ($1)",
+        [ids.into(), cx.now().into()],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Inserts what is free in one unit; says which rows are in. Rows of one appointment and range are told apart by their
+/// count, because the unit takes one of them and the next unit the next.
+async fn place(tx: &TenantTx, to: Uuid, unit: i32, rows: &[serde_json::Value]) -> Result<Vec<i64>, Failure> {
+    let rows = serde_json::Value::Array(rows.to_vec());
+    Ok(tx
+        .scalars(
+            "WITH input AS (
+                 SELECT *, row_number() OVER (PARTITION BY appointment_id, lower, upper ORDER BY n) AS k
+                 FROM jsonb_to_recordset($3) AS x (n bigint, appointment_id uuid, lower timestamptz, upper timestamptz, overbooked boolean)
+             ), placed AS (
+                 INSERT INTO occupancies (appointment_id, resource_id, unit, during, overbooked)
+                 SELECT appointment_id, $1, $2::integer::smallint, tstzrange(lower, upper), overbooked FROM input ORDER BY lower, appointment_id
+                 ON CONFLICT DO NOTHING
+                 RETURNING appointment_id, during
+             ), counted AS (
+                 SELECT appointment_id, during, row_number() OVER (PARTITION BY appointment_id, during) AS k FROM placed
+             )
+             SELECT n FROM input i JOIN counted c ON c.appointment_id = i.appointment_id AND c.during = tstzrange(i.lower, i.upper) AND c.k = i.k",
+            [to.into(), unit.into(), rows.into()],
+        )
+        .await?)
+}
+
+fn busy(to: &Resource, ahead: &[AheadRow], left: &[serde_json::Value]) -> Refusal {
+    let ids: Vec<Uuid> = left.iter().filter_map(|row| row.get("appointment_id")?.as_str()?.parse().ok()).collect();
+    let codes: Vec<&str> = ahead.iter().filter(|row| ids.contains(&row.id)).map(|row| row.code.as_str()).collect();
+    let shown = codes.iter().take(TOLD).copied().collect::<Vec<_>>().join(", ");
+    let more = if codes.len() > TOLD { format!(" and {} more", codes.len() - TOLD) } else { String::new() };
+    let message = format!("it is busy during {} of the appointments ({shown}{more}); nothing was changed", codes.len());
+    let detail = Detail::SlotTaken { conflicting: vec![to.id], alternatives: Vec::new() };
+    Refusal { detail, ..Refusal::new(Code::SlotTaken, message).at("reassignTo") }
+}

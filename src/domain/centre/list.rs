@@ -1,0 +1,315 @@
+//! Lists of the centre, by name: keyset pages, each one statement.
+
+use sea_orm::{FromQueryResult, QueryResult};
+use uuid::Uuid;
+
+use super::{
+    model::{Branch, BranchRow, Resource, ResourceKind, ResourceRow, Treatment, TreatmentRow},
+    query::{resource_select, treatment_select},
+    require_staff,
+    upsert_category::Category,
+};
+use crate::{
+    auth::Actor,
+    db::TenantTx,
+    domain::{
+        cx::Cx,
+        page::{Page, PageRequest},
+        refusal::{Failure, Refusal},
+    },
+};
+
+/// What every list here is ordered by.
+pub type ByName = (String, Uuid);
+
+/// Longest text that is searched for.
+const MAX_TEXT: usize = 200;
+
+/// Letters with marks, and the letters they are found as. The statements name the same pairs.
+const MARKED: &str = "áàâãäåéèêëíìîïóòôõöúùûüñçýÁÀÂÃÄÅÉÈÊËÍÌÎÏÓÒÔÕÖÚÙÛÜÑÇÝ";
+const PLAIN: &str = "aaaaaaeeeeiiiiooooouuuuncyAAAAAAEEEEIIIIOOOOOUUUUNCY";
+
+/// A name without marks and in small letters.
+macro_rules! folded {
+    ($column:literal) => {
+        concat!(
+            "lower(translate(", $column, ", 'áàâãäåéèêëíìîïóòôõöúùûüñçýÁÀÂÃÄÅÉÈÊËÍÌÎÏÓÒÔÕÖÚÙÛÜÑÇÝ', ",
+            "'aaaaaaeeeeiiiiooooouuuuncyAAAAAAEEEEIIIIOOOOOUUUUNCY'))"
+        )
+    };
+}
+
+/// Which resources.
+#[derive(Clone, Debug, Default)]
+pub struct ResourceFilter {
+    /// That stand or work there.
+    pub branch: Option<Uuid>,
+    /// That can be used for it.
+    pub treatment: Option<Uuid>,
+    /// In use, or out of use.
+    pub active: Option<bool>,
+    /// With this in the name, whatever the case and the accents.
+    pub text: Option<String>,
+}
+
+/// Which treatments.
+#[derive(Clone, Debug, Default)]
+pub struct TreatmentFilter {
+    /// That somebody who works there does.
+    pub branch: Option<Uuid>,
+    /// Under this heading.
+    pub category: Option<Uuid>,
+    /// That patients may book alone, or may not.
+    pub online_bookable: Option<bool>,
+    /// Still offered, or no more.
+    pub active: Option<bool>,
+    /// With this in the name, whatever the case and the accents.
+    pub text: Option<String>,
+}
+
+/// The LIKE pattern for names that contain the text as it is: no character of it is a wildcard.
+fn pattern(text: Option<&str>) -> Result<Option<String>, Refusal> {
+    let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
+    if text.chars().count() > MAX_TEXT || text.contains('\0') {
+        return Err(Refusal::invalid("filter.text", format!("search for at most {MAX_TEXT} characters")));
+    }
+    let mut pattern = String::from("%");
+    for letter in text.chars() {
+        let plain =
+            MARKED.chars().zip(PLAIN.chars()).find(|(marked, _)| *marked == letter).map_or(letter, |(_, plain)| plain);
+        for small in plain.to_lowercase() {
+            if matches!(small, '%' | '_' | '\\') {
+                pattern.push('\\');
+            }
+            pattern.push(small);
+        }
+    }
+    pattern.push('%');
+    Ok(Some(pattern))
+}
+
+fn split(from: Option<&ByName>) -> (Option<String>, Option<Uuid>) {
+    from.map_or((None, None), |(name, id)| (Some(name.clone()), Some(*id)))
+}
+
+fn scope(actor: &Actor) -> Option<Vec<Uuid>> {
+    actor.branches.as_ref().map(|branches| branches.to_vec())
+}
+
+macro_rules! branches_page {
+    ($than:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM branches b WHERE ($1::uuid[] IS NULL OR b.id = ANY ($1))
+             AND ($2::text IS NULL OR (b.name, b.id) ",
+            $than,
+            " ($2, $3::uuid))
+             ORDER BY b.name ",
+            $order,
+            ", b.id ",
+            $order,
+            " LIMIT $4"
+        )
+    };
+}
+
+/// The branches that the caller may see.
+///
+/// # Errors
+/// A caller who is not staff, faults of the database.
+pub async fn branches(cx: &Cx, actor: &Actor, page: &PageRequest<ByName>) -> Result<Page<Branch>, Failure> {
+    require_staff(actor)?;
+    let (name, id) = split(page.from.as_ref());
+    let sql = if page.backwards { branches_page!("<", "DESC") } else { branches_page!(">", "ASC") };
+    let tx = cx.read(actor).await?;
+    let rows: Vec<BranchRow> = tx.all(sql, [scope(actor).into(), name.into(), id.into(), page.fetch().into()]).await?;
+    tx.commit().await?;
+    Ok(page.page(rows.into_iter().map(Branch::try_from).collect::<Result<_, _>>()?))
+}
+
+macro_rules! resources_page {
+    ($than:literal, $order:literal) => {
+        resource_select!(
+            "WHERE r.kind = $1
+             AND ($2::uuid IS NULL OR r.branch_id = $2
+                 OR EXISTS (SELECT 1 FROM professional_branches b WHERE b.professional_id = r.id AND b.branch_id = $2))
+             AND ($3::uuid IS NULL OR (
+                 (NOT EXISTS (SELECT 1 FROM treatment_requirements q WHERE q.treatment_id = $3 AND q.kind = r.kind AND cardinality(q.any_of) > 0)
+                     OR EXISTS (SELECT 1 FROM treatment_requirements q WHERE q.treatment_id = $3 AND q.kind = r.kind AND r.id = ANY (q.any_of)))
+                 AND (NOT EXISTS (SELECT 1 FROM professional_treatments t WHERE t.professional_id = r.id)
+                     OR EXISTS (SELECT 1 FROM professional_treatments t WHERE t.professional_id = r.id AND t.treatment_id = $3))))
+             AND ($4::boolean IS NULL OR r.active = $4)
+             AND ($5::text IS NULL OR ", folded!("r.name"), " LIKE $5)
+             AND ($6::uuid[] IS NULL OR r.branch_id IS NULL OR r.branch_id = ANY ($6))
+             AND ($7::text IS NULL OR (r.name, r.id) ", $than, " ($7, $8::uuid))
+             ORDER BY r.name ", $order, ", r.id ", $order, " LIMIT $9"
+        )
+    };
+}
+
+/// The resources of one kind that the caller may see: professionals of the whole centre, things of the caller's
+/// branches.
+///
+/// # Errors
+/// A caller who is not staff, a text that is too long, faults of the database.
+pub async fn resources(
+    cx: &Cx,
+    actor: &Actor,
+    kind: ResourceKind,
+    filter: ResourceFilter,
+    page: &PageRequest<ByName>,
+) -> Result<Page<Resource>, Failure> {
+    require_staff(actor)?;
+    let pattern = pattern(filter.text.as_deref())?;
+    let (name, id) = split(page.from.as_ref());
+    let sql = if page.backwards { resources_page!("<", "DESC") } else { resources_page!(">", "ASC") };
+    let tx = cx.read(actor).await?;
+    let rows: Vec<ResourceRow> = tx
+        .all(
+            sql,
+            [
+                kind.as_str().into(),
+                filter.branch.into(),
+                filter.treatment.into(),
+                filter.active.into(),
+                pattern.into(),
+                scope(actor).into(),
+                name.into(),
+                id.into(),
+                page.fetch().into(),
+            ],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(page.page(rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?))
+}
+
+macro_rules! treatments_page {
+    ($than:literal, $order:literal) => {
+        treatment_select!(
+            "WHERE ($1::uuid IS NULL OR EXISTS (
+                 SELECT 1 FROM professional_branches b JOIN resources r ON r.id = b.professional_id AND r.active
+                 WHERE b.branch_id = $1
+                     AND (NOT EXISTS (SELECT 1 FROM professional_treatments p WHERE p.professional_id = r.id)
+                         OR EXISTS (SELECT 1 FROM professional_treatments p WHERE p.professional_id = r.id AND p.treatment_id = t.id))))
+             AND ($2::uuid IS NULL OR t.category_id = $2)
+             AND ($3::boolean IS NULL OR t.online_bookable = $3)
+             AND ($4::boolean IS NULL OR t.active = $4)
+             AND ($5::text IS NULL OR ", folded!("t.name"), " LIKE $5)
+             AND ($6::text IS NULL OR (t.name, t.id) ", $than, " ($6, $7::uuid))
+             ORDER BY t.name ", $order, ", t.id ", $order, " LIMIT $8"
+        )
+    };
+}
+
+/// The centre's treatments.
+///
+/// # Errors
+/// A caller who is not staff, a text that is too long, faults of the database.
+pub async fn treatments(
+    cx: &Cx,
+    actor: &Actor,
+    filter: TreatmentFilter,
+    page: &PageRequest<ByName>,
+) -> Result<Page<Treatment>, Failure> {
+    require_staff(actor)?;
+    let pattern = pattern(filter.text.as_deref())?;
+    let (name, id) = split(page.from.as_ref());
+    let sql = if page.backwards { treatments_page!("<", "DESC") } else { treatments_page!(">", "ASC") };
+    let tx = cx.read(actor).await?;
+    let rows: Vec<TreatmentRow> = tx
+        .all(
+            sql,
+            [
+                filter.branch.into(),
+                filter.category.into(),
+                filter.online_bookable.into(),
+                filter.active.into(),
+                pattern.into(),
+                name.into(),
+                id.into(),
+                page.fetch().into(),
+            ],
+        )
+        .await?;
+    tx.commit().await?;
+    Ok(page.page(rows.into_iter().map(Treatment::try_from).collect::<Result<_, _>>()?))
+}
+
+/// All treatment categories, in their order.
+///
+/// # Errors
+/// A caller who is not staff, faults of the database.
+pub async fn categories(cx: &Cx, actor: &Actor) -> Result<Vec<Category>, Failure> {
+    require_staff(actor)?;
+    let tx = cx.read(actor).await?;
+    let rows = tx.all("SELECT id, name, position FROM treatment_categories ORDER BY position, name, id", []).await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+struct InBranchRow {
+    branch: Uuid,
+    resource: ResourceRow,
+}
+
+impl FromQueryResult for InBranchRow {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, sea_orm::DbErr> {
+        Ok(Self { branch: row.try_get(prefix, "in_branch")?, resource: ResourceRow::from_query_result(row, prefix)? })
+    }
+}
+
+macro_rules! in_branches_page {
+    ($than:literal, $order:literal) => {
+        concat!(
+            "SELECT b.id AS in_branch, x.* FROM unnest($1::uuid[]) AS b (id) CROSS JOIN LATERAL (",
+            resource_select!(
+                "WHERE r.kind = $2 AND r.active AND (NOT $3 OR coalesce(p.accepts_online, false))
+                 AND (r.branch_id = b.id OR EXISTS (SELECT 1 FROM professional_branches w WHERE w.professional_id = r.id AND w.branch_id = b.id))
+                 AND ($4::text IS NULL OR (r.name, r.id) ", $than, " ($4, $5::uuid))
+                 ORDER BY r.name ", $order, ", r.id ", $order, " LIMIT $6"
+            ),
+            ") x ORDER BY x.name ", $order, ", x.id ", $order
+        )
+    };
+}
+
+/// The same page of the active resources of one kind, for each of the branches: one statement for all of them. `online`
+/// leaves only professionals whom patients may book.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn resources_in_branches(
+    tx: &TenantTx,
+    branches: Vec<Uuid>,
+    kind: ResourceKind,
+    online: bool,
+    page: &PageRequest<ByName>,
+) -> Result<Vec<(Uuid, Page<Resource>)>, Failure> {
+    let (name, id) = split(page.from.as_ref());
+    let sql = if page.backwards { in_branches_page!("<", "DESC") } else { in_branches_page!(">", "ASC") };
+    let values =
+        [branches.clone().into(), kind.as_str().into(), online.into(), name.into(), id.into(), page.fetch().into()];
+    let rows: Vec<InBranchRow> = tx.all(sql, values).await?;
+    let mut of: std::collections::HashMap<Uuid, Vec<Resource>> =
+        branches.iter().map(|branch| (*branch, Vec::new())).collect();
+    for row in rows {
+        of.entry(row.branch).or_default().push(row.resource.try_into()?);
+    }
+    Ok(of.into_iter().map(|(branch, rows)| (branch, page.page(rows))).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_searched_text_has_no_wildcards_no_marks_and_no_case() {
+        let of = |text| pattern(Some(text)).ok().flatten();
+        assert_eq!(of(" Peluquería Ñ "), Some("%peluqueria n%".to_owned()));
+        assert_eq!(of("50%_\\"), Some("%50\\%\\_\\\\%".to_owned()));
+        assert_eq!(of("  "), None);
+        assert!(pattern(Some(&"x".repeat(201))).is_err());
+        assert_eq!(MARKED.chars().count(), PLAIN.len());
+        assert!(folded!("n").contains(MARKED) && folded!("n").contains(PLAIN));
+    }
+}

@@ -1,0 +1,32 @@
+//! The centre: its profile, branches, people and things, and what it offers.
+
+mod check;
+pub mod deactivate_resource;
+pub mod list;
+pub mod model;
+mod patch;
+pub mod query;
+pub mod rezone;
+pub mod update_profile;
+pub mod upsert_branch;
+pub mod upsert_category;
+pub mod upsert_professional;
+pub mod upsert_room;
+pub mod upsert_treatment;
+mod window;
+
+pub use patch::Patch;
+pub use window::WindowInput;
+
+use crate::{
+    auth::{Actor, ActorKind},
+    domain::refusal::{Code, Failure, Refusal},
+};
+
+/// Reads of the centre are for everybody who works there, whatever the role.
+fn require_staff(actor: &Actor) -> Result<(), Failure> {
+    if actor.publishable || actor.kind == ActorKind::Patient {
+        return Err(Refusal::new(Code::Forbidden, "only the centre's staff may list this").into());
+    }
+    Ok(())
+}

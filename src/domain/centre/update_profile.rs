@@ -1,0 +1,91 @@
+//! Changes who the centre is: names, logo, language, zone and way of working. Country and currency are not the centre's
+//! to change. The last writer wins; the trail keeps both.
+
+use chrono_tz::Tz;
+use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
+use serde_json::{Value, json};
+
+use super::{
+    Patch,
+    check::Check,
+    model::{CentreProfile, OperatingMode},
+    patch::column,
+    query,
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    db::{DbError, entity::centre_profile},
+    domain::{
+        change::{Change, Changes},
+        cx::Cx,
+        refusal::Failure,
+    },
+};
+
+/// What to change; absent values stay.
+#[derive(Clone, Debug, Default)]
+pub struct Input {
+    /// The name that patients know.
+    pub trade_name: Option<String>,
+    /// The name on invoices.
+    pub legal_name: Option<String>,
+    /// Where the logo is; an absolute address, checked by its scalar.
+    pub logo_url: Patch<String>,
+    /// BCP 47, checked by its scalar.
+    pub locale: Option<String>,
+    /// For what concerns no branch. Branches keep theirs.
+    pub default_zone: Option<Tz>,
+    /// What `bookAppointment` must name.
+    pub operating_mode: Option<OperatingMode>,
+}
+
+/// Changes it.
+///
+/// # Errors
+/// Values that do not fit, a missing permission, faults of the database.
+pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<CentreProfile, Failure> {
+    actor.require(Permission::ConfigWrite, Scope::Centre)?;
+    let mut check = Check::default();
+    let trade_name = input.trade_name.as_deref().map(|name| check.name("tradeName", name));
+    let legal_name = input.legal_name.as_deref().map(|name| check.name("legalName", name));
+    check.done()?;
+    let row = centre_profile::ActiveModel {
+        trade_name: column(trade_name),
+        legal_name: column(legal_name),
+        logo_url: input.logo_url.column(),
+        locale: column(input.locale),
+        default_time_zone: column(input.default_zone.map(|zone| zone.name().to_owned())),
+        operating_mode: column(input.operating_mode.map(|mode| mode.as_str().to_owned())),
+        updated_at: Set(cx.now()),
+        ..Default::default()
+    };
+    let tx = cx.write(actor).await?;
+    let before = query::profile(&tx).await?;
+    centre_profile::Entity::update_many()
+        .set(row)
+        .col_expr(centre_profile::Column::Version, Expr::col(centre_profile::Column::Version).add(1))
+        .filter(centre_profile::Column::OnlyRow.eq(true))
+        .exec(&tx)
+        .await
+        .map_err(DbError::from)?;
+    let after = query::profile(&tx).await?;
+    let change = Change {
+        before: Some(summary(&before)),
+        after: Some(summary(&after)),
+        ..Change::event("tenant.profile_changed", "updateTenantProfile", "Tenant", actor.tenant.id.0)
+    };
+    cx.commit(tx, Changes::one(actor, change)).await?;
+    Ok(after)
+}
+
+fn summary(profile: &CentreProfile) -> Value {
+    json!({
+        "version": profile.version,
+        "tradeName": profile.trade_name,
+        "legalName": profile.legal_name,
+        "locale": profile.locale,
+        "defaultTimeZone": profile.default_zone.name(),
+        "operatingMode": profile.operating_mode.as_str(),
+        "logo": profile.logo_url.is_some(),
+    })
+}

@@ -1,0 +1,33 @@
+//! Logout: ends the session that the access token belongs to.
+
+use crate::{
+    auth::Actor,
+    db::Access,
+    domain::{
+        change::{Change, Changes},
+        cx::Cx,
+        refusal::Failure,
+    },
+};
+
+/// Ends the caller's session. Repeating it changes nothing. Returns whether there was one.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn run(cx: &Cx, actor: &Actor) -> Result<bool, Failure> {
+    let Some(session) = actor.session else { return Ok(false) };
+    let tx = cx.db.begin(&actor.tenant, Access::Write).await?;
+    let ended = tx
+        .run(
+            "UPDATE sessions SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL",
+            [session.into(), cx.now().into()],
+        )
+        .await?;
+    let mut changes = Changes::by(actor);
+    if ended > 0 {
+        changes
+            .push(Change { event: Some("user.session_invalidated"), ..Change::audited("logout", "Session", session) });
+    }
+    cx.commit(tx, changes).await?;
+    Ok(ended > 0)
+}

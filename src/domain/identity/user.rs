@@ -1,0 +1,152 @@
+//! Users as others see them.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use sea_orm::FromQueryResult;
+use uuid::Uuid;
+
+use crate::{
+    auth::{BuiltinRole, Permission, PermissionSet},
+    db::TenantTx,
+    domain::{centre::model::zone, refusal::Failure},
+};
+
+/// Whether a user may log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the API describes each")]
+pub enum UserStatus {
+    Invited,
+    Active,
+    Locked,
+    Disabled,
+}
+
+impl UserStatus {
+    fn parse(word: &str) -> Result<Self, Failure> {
+        Ok(match word {
+            "INVITED" => Self::Invited,
+            "ACTIVE" => Self::Active,
+            "LOCKED" => Self::Locked,
+            "DISABLED" => Self::Disabled,
+            other => return Err(Failure::fault(format!("unknown user status `{other}`"))),
+        })
+    }
+}
+
+/// A role as its user has it.
+#[derive(Clone, Debug)]
+pub struct Role {
+    /// Which.
+    pub id: Uuid,
+    /// Shown to people.
+    pub name: String,
+    /// Whether every centre has it.
+    pub builtin: bool,
+    /// What it allows.
+    pub permissions: PermissionSet,
+}
+
+/// Somebody who can log in.
+#[derive(Clone, Debug)]
+#[expect(missing_docs, reason = "the columns are described in the migration, the fields in the API")]
+pub struct User {
+    pub id: Uuid,
+    pub version: i32,
+    pub email: String,
+    pub name: String,
+    pub status: UserStatus,
+    pub roles: Vec<Role>,
+    /// Empty: every branch.
+    pub branch_ids: Vec<Uuid>,
+    pub professional: Option<Uuid>,
+    pub zone: Option<Tz>,
+    pub last_login_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+    pub updated_at: DateTime<Utc>,
+}
+
+impl User {
+    /// What all roles together allow.
+    #[must_use]
+    pub fn permissions(&self) -> PermissionSet {
+        self.roles.iter().fold(PermissionSet::default(), |all, role| all.union(role.permissions))
+    }
+}
+
+#[derive(FromQueryResult)]
+struct UserRow {
+    id: Uuid,
+    version: i32,
+    email: String,
+    name: String,
+    status: String,
+    branch_ids: Vec<Uuid>,
+    professional_id: Option<Uuid>,
+    time_zone: Option<String>,
+    last_login_at: Option<DateTime<Utc>>,
+    created_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    roles: serde_json::Value,
+}
+
+#[derive(serde::Deserialize)]
+struct RoleRow {
+    id: Uuid,
+    name: String,
+    builtin: Option<String>,
+    permissions: Vec<String>,
+}
+
+impl From<RoleRow> for Role {
+    fn from(row: RoleRow) -> Self {
+        let own: PermissionSet = Permission::ALL
+            .into_iter()
+            .filter(|permission| row.permissions.iter().any(|word| word == permission.as_str()))
+            .collect();
+        let builtin = row.builtin.as_deref().and_then(BuiltinRole::parse).map(BuiltinRole::permissions);
+        Self {
+            id: row.id,
+            name: row.name,
+            builtin: row.builtin.is_some(),
+            permissions: builtin.unwrap_or_default().union(own),
+        }
+    }
+}
+
+/// The users with these ids, in no order, with their roles: one statement.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn users(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<User>, Failure> {
+    let rows: Vec<UserRow> = tx
+        .all(
+            "SELECT u.id, u.version, u.email, u.name, u.status, u.branch_ids, p.id AS professional_id, u.time_zone, u.last_login_at,
+                 u.created_at, u.updated_at,
+                 coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'builtin', r.builtin,
+                         'permissions', to_jsonb(r.permissions)) ORDER BY r.name)
+                     FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]') AS roles
+             FROM users u LEFT JOIN professionals p ON p.user_id = u.id WHERE u.id = ANY ($1)",
+            [ids.into()],
+        )
+        .await?;
+    rows.into_iter()
+        .map(|row| {
+            let roles: Vec<RoleRow> = serde_json::from_value(row.roles)
+                .map_err(|error| Failure::fault(format!("roles of a user: {error}")))?;
+            Ok(User {
+                status: UserStatus::parse(&row.status)?,
+                zone: row.time_zone.as_deref().map(zone).transpose()?,
+                roles: roles.into_iter().map(Role::from).collect(),
+                id: row.id,
+                version: row.version,
+                email: row.email,
+                name: row.name,
+                branch_ids: row.branch_ids,
+                professional: row.professional_id,
+                last_login_at: row.last_login_at,
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,21 @@
+//! The rules. One area per folder, one use case per file; GraphQL, jobs and the command line share them.
+//!
+//! A public use case takes [`cx::Cx`] and an actor, opens its transaction and commits it. A helper takes a
+//! [`crate::db::TenantTx`] and never commits.
+
+pub mod agenda;
+pub mod booking;
+pub mod centre;
+pub mod change;
+pub mod clock;
+pub mod contact;
+pub mod cx;
+pub mod event_cursor;
+pub mod idempotency;
+pub mod identity;
+pub mod money;
+pub mod notifications;
+pub mod page;
+pub mod platform;
+pub mod refusal;
+pub mod time;

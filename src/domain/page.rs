@@ -1,0 +1,88 @@
+//! Keyset pages: stable under inserts, at most a hundred rows, one statement each.
+
+use super::refusal::Refusal;
+
+/// Most rows of a page.
+pub const MAX_PAGE: i32 = 100;
+
+/// Which part of an ordered list is wanted. `K` is the order's key; the last part of a key is always an id.
+#[derive(Clone, Debug)]
+pub struct PageRequest<K> {
+    /// How many, 1 to [`MAX_PAGE`].
+    pub limit: i64,
+    /// Forwards from the key, or backwards.
+    pub backwards: bool,
+    /// Rows strictly behind this key (before it, when going backwards).
+    pub from: Option<K>,
+}
+
+/// A part of a list, in the list's order.
+#[derive(Clone, Debug)]
+pub struct Page<T> {
+    /// The rows.
+    pub rows: Vec<T>,
+    /// Whether there are more behind.
+    pub has_next: bool,
+    /// Whether there are more before.
+    pub has_previous: bool,
+}
+
+impl<K> PageRequest<K> {
+    /// The first rows of a list.
+    #[must_use]
+    pub fn first(limit: i64) -> Self {
+        Self { limit, backwards: false, from: None }
+    }
+
+    /// From the API's four arguments, with keys already opened.
+    ///
+    /// # Errors
+    /// Not exactly one of first and last, or one out of bounds, or a cursor that fits the other direction.
+    pub fn try_new(
+        first: Option<i32>,
+        after: Option<K>,
+        last: Option<i32>,
+        before: Option<K>,
+    ) -> Result<Self, Refusal> {
+        let bounded = |n: i32, field: &str| {
+            if (1..=MAX_PAGE).contains(&n) {
+                Ok(i64::from(n))
+            } else {
+                Err(Refusal::invalid(field, format!("ask for 1 to {MAX_PAGE} rows at a time, not {n}")))
+            }
+        };
+        match (first, last) {
+            (Some(first), None) if before.is_none() => {
+                Ok(Self { limit: bounded(first, "first")?, backwards: false, from: after })
+            }
+            (None, Some(last)) if after.is_none() => {
+                Ok(Self { limit: bounded(last, "last")?, backwards: true, from: before })
+            }
+            (Some(_), Some(_)) => Err(Refusal::invalid("last", "give first or last, not both")),
+            (None, None) => {
+                Err(Refusal::required("first", format!("say how many rows you want: first or last, 1 to {MAX_PAGE}")))
+            }
+            (Some(_), None) => Err(Refusal::invalid("before", "before goes with last, after with first")),
+            (None, Some(_)) => Err(Refusal::invalid("after", "after goes with first, before with last")),
+        }
+    }
+
+    /// How many rows to ask the database for: one more than wanted tells whether there are more.
+    #[must_use]
+    pub fn fetch(&self) -> i64 {
+        self.limit + 1
+    }
+
+    /// The page from the rows fetched in the direction of travel.
+    #[must_use]
+    pub fn page<T>(&self, mut rows: Vec<T>) -> Page<T> {
+        let more = i64::try_from(rows.len()).is_ok_and(|found| found > self.limit);
+        rows.truncate(usize::try_from(self.limit).unwrap_or_default());
+        if self.backwards {
+            rows.reverse();
+            Page { rows, has_next: self.from.is_some(), has_previous: more }
+        } else {
+            Page { rows, has_next: more, has_previous: self.from.is_some() }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! Computes a centre's future again after the world's zone rules have changed: wall times stay, instants move.
+
+use uuid::Uuid;
+
+use crate::{
+    auth::{Actor, Permission, Scope},
+    domain::{
+        centre::{query, rezone},
+        change::{Change, Changes},
+        cx::Cx,
+        refusal::Failure,
+    },
+};
+
+/// Recomputes every branch, each in a transaction of its own, and reports what moved as `tzdata.changed`. Running it
+/// again moves nothing. Returns how many branches had something to move.
+///
+/// # Errors
+/// When the actor may not, or the centre is closed; faults of the database.
+pub async fn run(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
+    actor.require(Permission::ConfigWrite, Scope::Centre)?;
+    let tx = cx.read(actor).await?;
+    let branches: Vec<Uuid> = tx.scalars("SELECT id FROM branches ORDER BY id", []).await?;
+    tx.commit().await?;
+    let mut moved = 0;
+    for branch in branches {
+        moved += usize::from(cx.retrying(|| one(cx, actor, branch)).await?);
+    }
+    Ok(moved)
+}
+
+async fn one(cx: &Cx, actor: &Actor, id: Uuid) -> Result<bool, Failure> {
+    let tx = cx.write(actor).await?;
+    let Some(branch) = query::find_branch(&tx, id).await? else { return Ok(false) };
+    let rezoned = rezone::recompute_branch(&tx, cx, id, branch.zone).await?;
+    if rezoned.is_empty() {
+        tx.commit().await?;
+        return Ok(false);
+    }
+    let change = Change {
+        branch_id: Some(id),
+        data: rezoned.event_data(),
+        ..Change::event("tzdata.changed", "applyTimeRules", "Branch", id)
+    };
+    cx.commit(tx, Changes::one(actor, change)).await?;
+    Ok(true)
+}

@@ -1,0 +1,110 @@
+//! Who calls: from the credentials of a request or socket to the schema's [`Caller`].
+
+use std::{sync::Arc, time::Duration};
+
+use async_graphql::Data;
+use axum::http::{HeaderMap, header, request::Parts};
+use serde_json::Value;
+
+use super::{
+    RequestId,
+    graphql::{Admission, Gate, Refusal},
+};
+use crate::{
+    domain::{
+        clock::Clock,
+        identity::{Authenticator, authenticate::Authenticated},
+        refusal::{Failure, Fault},
+    },
+    schema::request::{Caller, Device, RequestId as OperationRequestId},
+};
+
+/// Longest name of a device that is kept.
+const MAX_DEVICE: usize = 200;
+
+/// Admits access tokens, publishable keys, and nobody: an operation that needs a caller says so itself.
+#[derive(Clone)]
+pub struct ActorGate {
+    authenticator: Authenticator,
+    clock: Arc<dyn Clock>,
+}
+
+impl ActorGate {
+    /// With this authenticator; the clock tells how long a token still holds.
+    #[must_use]
+    pub fn new(authenticator: Authenticator, clock: Arc<dyn Clock>) -> Self {
+        Self { authenticator, clock }
+    }
+
+    async fn judge(&self, parts: &Parts, credentials: Option<String>) -> Result<Admission, Refusal> {
+        let request_id: Arc<str> = parts
+            .extensions
+            .get::<RequestId>()
+            .map_or_else(|| RequestId::generate().as_str().into(), |id| id.as_str().into());
+        let who = match credentials {
+            None => None,
+            Some(word) => {
+                let origin = text(&parts.headers, &header::ORIGIN);
+                let found =
+                    self.authenticator.bearer(&word, origin, &request_id).await.map_err(|failure| fault(&failure))?;
+                let message = "The access token or key is not valid (any more); log in or refresh the session.";
+                Some(found.ok_or_else(|| Refusal::unauthenticated(message))?)
+            }
+        };
+        let mut data = Data::default();
+        data.insert(OperationRequestId(request_id));
+        if let Some(device) = text(&parts.headers, &header::USER_AGENT) {
+            data.insert(Device(device.chars().take(MAX_DEVICE).collect()));
+        }
+        let expires_in = who.as_ref().and_then(|who| self.remaining(who));
+        data.insert(Caller(who.map(|who| who.actor)));
+        Ok(Admission { data, expires_in, ended: None })
+    }
+
+    fn remaining(&self, who: &Authenticated) -> Option<Duration> {
+        who.expires_at.map(|until| (until - self.clock.now()).to_std().unwrap_or_default())
+    }
+}
+
+impl Gate for ActorGate {
+    async fn admit(&self, parts: &Parts) -> Result<Admission, Refusal> {
+        let credentials = bearer(text(&parts.headers, &header::AUTHORIZATION))?;
+        self.judge(parts, credentials).await
+    }
+
+    /// Browsers cannot set headers on a socket, so `connection_init` carries what would be one:
+    /// `{"Authorization": "Bearer …"}`. The upgrade's own header serves clients that can.
+    async fn admit_socket(&self, parts: &Parts, payload: Value) -> Result<Admission, Refusal> {
+        let in_payload = payload.as_object().and_then(|fields| {
+            fields
+                .iter()
+                .find(|(name, _)| name.eq_ignore_ascii_case("authorization"))
+                .and_then(|(_, value)| value.as_str())
+        });
+        let credentials = match in_payload {
+            Some(value) => bearer(Some(value))?,
+            None => bearer(text(&parts.headers, &header::AUTHORIZATION))?,
+        };
+        self.judge(parts, credentials).await
+    }
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+fn bearer(value: Option<&str>) -> Result<Option<String>, Refusal> {
+    let Some(value) = value.map(str::trim).filter(|value| !value.is_empty()) else { return Ok(None) };
+    match value.split_once(' ') {
+        Some((scheme, word)) if scheme.eq_ignore_ascii_case("bearer") => Ok(Some(word.trim().to_owned())),
+        _ => Err(Refusal::unauthenticated("Write credentials as `Bearer …`.")),
+    }
+}
+
+fn fault(failure: &Failure) -> Refusal {
+    match failure {
+        Failure::Fault(Fault::Db(error)) => tracing::error!(error = ?error, "A caller could not be identified"),
+        other => tracing::error!(error = ?other, "A caller could not be identified"),
+    }
+    Refusal::unavailable("The caller cannot be identified at the moment; try again.")
+}

@@ -1,0 +1,141 @@
+//! GraphQL over WebSocket: the `graphql-transport-ws` sub-protocol and no other.
+//!
+//! Each socket is one task ([`session`]) that runs its operations itself, so that a quiet socket costs little memory
+//! and a slow reader slows nobody but itself: while a frame is being written, nothing more is produced for that
+//! socket. Close codes are in [`close`].
+//!
+//! Where events come from, and what happens to those that a slow reader missed, is the schema's matter.
+
+mod close;
+mod frame;
+mod message;
+mod operation;
+mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::Executor;
+use axum::extract::WebSocketUpgrade;
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::session::Session;
+use super::gate::Gate;
+use super::negotiate::Media;
+use super::{Transport, code, respond};
+use crate::http::RequestId;
+
+/// The sub-protocol's name. Its predecessor, `graphql-ws`, is not spoken.
+const PROTOCOL: &str = "graphql-transport-ws";
+
+/// The default of 128 KiB each way costs most of the memory of a quiet socket.
+const READ_BUFFER: usize = 4096;
+
+/// What a socket may do.
+#[derive(Debug, Clone)]
+pub struct SocketOptions {
+    /// Longest time from the upgrade to an accepted `connection_init`; then 4408.
+    pub init_timeout: Duration,
+    /// Time between pings of the server. A peer that sent nothing at all between two of them is taken for dead.
+    pub ping_interval: Duration,
+    /// Longest time for one frame to be taken by the peer; then the socket is dropped.
+    pub write_timeout: Duration,
+    /// Longest time to wait for the peer's half of the closing handshake.
+    pub close_timeout: Duration,
+    /// When the server stops, longest time to let running queries and mutations of a socket finish before 1001.
+    pub drain_timeout: Duration,
+    /// Longest message of the client, in bytes; then 1009.
+    pub max_message: usize,
+    /// Operations that may run on one socket at once; one more is answered with an `error`.
+    pub max_operations: usize,
+    /// Sockets open on this node at once; one more is refused with 503.
+    pub max_sockets: usize,
+    /// Values of `Origin` that may connect; others get 403. Browsers always send it, other clients need not, and
+    /// without it a socket is not refused. `None` allows all.
+    pub allowed_origins: Option<Vec<String>>,
+}
+
+impl Default for SocketOptions {
+    fn default() -> Self {
+        Self {
+            init_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            write_timeout: Duration::from_secs(30),
+            close_timeout: Duration::from_secs(2),
+            drain_timeout: Duration::from_secs(5),
+            max_message: 256 * 1024,
+            max_operations: 50,
+            max_sockets: 20_000,
+            allowed_origins: None,
+        }
+    }
+}
+
+/// The open sockets of a node.
+#[derive(Debug, Clone, Default)]
+pub struct Sockets {
+    open: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Sockets {
+    /// Sockets that are told to go away (1001) when `stopping` is cancelled.
+    #[must_use]
+    pub fn new(stopping: CancellationToken) -> Self {
+        Self { open: TaskTracker::new(), stopping }
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Waits until all are closed. Cancel the token first: the HTTP server does not wait for sockets.
+    pub async fn closed(&self) {
+        self.open.close();
+        self.open.wait().await;
+    }
+}
+
+/// Answers the upgrade request and starts the session.
+pub(super) fn accept<E: Executor, G: Gate>(
+    transport: Arc<Transport<E, G>>,
+    upgrade: WebSocketUpgrade,
+    parts: Parts,
+    request_id: &RequestId,
+) -> Response {
+    let options = &transport.options.socket;
+    let refuse =
+        |status, code, message: &str| respond::refused(status, Media::Json, code::error(code, message), request_id);
+    if !origin_allowed(&parts, options) {
+        return refuse(StatusCode::FORBIDDEN, code::FORBIDDEN, "This origin may not connect.");
+    }
+    if transport.sockets.stopping.is_cancelled() || transport.sockets.count() >= options.max_sockets {
+        return refuse(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, "No more sockets here at the moment.");
+    }
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_message_size(options.max_message)
+        .max_frame_size(options.max_message)
+        .protocols([PROTOCOL]);
+    // Taken now and not when the upgrade is through, or many at once would pass the bound.
+    let place = transport.sockets.open.token();
+    let request_id = request_id.clone();
+    upgrade.on_upgrade(async move |socket| {
+        let _place = place;
+        Session::new(transport, socket, parts, request_id).run().await;
+    })
+}
+
+fn origin_allowed(parts: &Parts, options: &SocketOptions) -> bool {
+    let (Some(allowed), Some(origin)) = (&options.allowed_origins, parts.headers.get(header::ORIGIN)) else {
+        return true;
+    };
+    allowed.iter().any(|candidate| candidate.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+}

@@ -1,0 +1,353 @@
+//! One socket from the upgrade to the closing handshake.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_graphql::{Data, Executor, Response, Value};
+use axum::extract::ws::{Message, WebSocket};
+use axum::http::request::Parts;
+use futures::future::BoxFuture;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::close::Closing;
+use super::message::{ClientMessage, parse};
+use super::operation::{Operation, Operations, start};
+use super::{PROTOCOL, SocketOptions, frame};
+use crate::http::RequestId;
+use crate::http::graphql::gate::{Admission, Gate, Refusal};
+use crate::http::graphql::{Transport, code};
+
+/// How far the handshake of the sub-protocol has come.
+enum Stage {
+    /// Nothing but pings until `connection_init`. What the gate needs is dropped when it has decided.
+    Waiting(Box<Parts>),
+    Admitting(BoxFuture<'static, Result<Admission, Refusal>>),
+    Open {
+        data: Arc<Data>,
+        ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+        expires: Option<Instant>,
+    },
+}
+
+impl Stage {
+    /// Pending where the stage itself has nothing to wait for.
+    async fn wake(&mut self) -> Wake {
+        match self {
+            Self::Admitting(judging) => Wake::Admitted(judging.await),
+            Self::Open { ended: Some(ended), .. } => {
+                ended.as_mut().await;
+                Wake::Revoked
+            }
+            Self::Waiting(_) | Self::Open { ended: None, .. } => pending().await,
+        }
+    }
+}
+
+/// What made the task wake.
+#[expect(clippy::large_enum_variant, reason = "lives for one turn of the loop; a box would be an allocation per event")]
+enum Wake {
+    Received(Option<Result<Message, axum::Error>>),
+    Produced(Option<Response>, Operation),
+    Admitted(Result<Admission, Refusal>),
+    Tick,
+    Stopping,
+    Revoked,
+}
+
+/// How a socket ends.
+enum End {
+    /// We close it.
+    Close(Closing),
+    /// The peer closes it, or it is gone.
+    Gone,
+}
+
+impl From<Closing> for End {
+    fn from(closing: Closing) -> Self {
+        Self::Close(closing)
+    }
+}
+
+pub(super) struct Session<E, G> {
+    transport: Arc<Transport<E, G>>,
+    socket: WebSocket,
+    stage: Stage,
+    operations: Operations,
+    /// When the next deadline of any kind is due; one timer for all of them.
+    timer: Pin<Box<Sleep>>,
+    init_due: Instant,
+    ping_due: Instant,
+    /// Whether nothing was received since the last ping.
+    silent: bool,
+    stopping: Pin<Box<WaitForCancellationFutureOwned>>,
+    /// Set when the server stops: until then running queries and mutations may finish.
+    drain_due: Option<Instant>,
+    request_id: RequestId,
+}
+
+impl<E: Executor, G: Gate> Session<E, G> {
+    pub(super) fn new(transport: Arc<Transport<E, G>>, socket: WebSocket, parts: Parts, request_id: RequestId) -> Self {
+        let now = Instant::now();
+        let options = &transport.options.socket;
+        let init_due = now + options.init_timeout;
+        let ping_due = now + options.ping_interval;
+        // A token of its own: all sockets of a node waiting at one token would contend for its lock at every event.
+        let stopping = Box::pin(transport.sockets.stopping.child_token().cancelled_owned());
+        Self {
+            timer: Box::pin(sleep_until(init_due.min(ping_due))),
+            stage: Stage::Waiting(Box::new(parts)),
+            operations: Operations::default(),
+            silent: false,
+            drain_due: None,
+            transport,
+            socket,
+            init_due,
+            ping_due,
+            stopping,
+            request_id,
+        }
+    }
+
+    /// Serves the socket until it is closed.
+    pub(super) async fn run(mut self) {
+        let open = metrics::gauge!("graphql_sockets");
+        open.increment(1.0);
+        let end = if self.socket.protocol().is_some_and(|chosen| chosen == PROTOCOL) {
+            self.serve().await
+        } else {
+            End::Close(Closing::SUBPROTOCOL)
+        };
+        // Subscriptions end before the handshake: a peer that does not answer must not keep them.
+        self.operations = Operations::default();
+        let code = match end {
+            End::Close(closing) => self.close(closing).await,
+            End::Gone => {
+                self.read_out().await;
+                None
+            }
+        };
+        open.decrement(1.0);
+        let label = code.map_or_else(|| "peer".to_owned(), |code| code.to_string());
+        metrics::counter!("graphql_socket_closes_total", "code" => label).increment(1);
+        tracing::debug!(request.id = %self.request_id, code, "A socket was closed.");
+    }
+
+    async fn serve(&mut self) -> End {
+        loop {
+            let wake = self.wake().await;
+            if let Err(end) = self.handle(wake).await {
+                return end;
+            }
+        }
+    }
+
+    async fn wake(&mut self) -> Wake {
+        let draining = self.drain_due.is_some();
+        tokio::select! {
+            () = &mut self.stopping, if !draining => Wake::Stopping,
+            wake = self.stage.wake() => wake,
+            () = &mut self.timer => Wake::Tick,
+            received = self.socket.recv() => Wake::Received(received),
+            (result, operation) = self.operations.next(), if !self.operations.is_idle() => {
+                Wake::Produced(result, operation)
+            }
+        }
+    }
+
+    async fn handle(&mut self, wake: Wake) -> Result<(), End> {
+        match wake {
+            Wake::Received(Some(Ok(message))) => self.received(message).await,
+            Wake::Received(Some(Err(error))) => Err(Closing::after(error).map_or(End::Gone, End::Close)),
+            Wake::Received(None) => Err(End::Gone),
+            Wake::Produced(Some(response), operation) => self.produced(response, operation).await,
+            Wake::Produced(None, operation) => self.finished(operation).await,
+            Wake::Admitted(Ok(admission)) => self.admitted(admission).await,
+            Wake::Admitted(Err(refusal)) => Err(Closing::refused(&refusal).into()),
+            Wake::Tick => self.tick().await,
+            Wake::Revoked => Err(Closing::REVOKED.into()),
+            Wake::Stopping => {
+                let due = Instant::now() + self.options().drain_timeout;
+                self.drain_due = Some(due);
+                self.set_timer();
+                self.check_drained()
+            }
+        }
+    }
+
+    async fn received(&mut self, message: Message) -> Result<(), End> {
+        self.silent = false;
+        let text = match message {
+            Message::Text(text) => text,
+            Message::Binary(_) => return Err(Closing::bad_request("A message must be text").into()),
+            Message::Close(_) => return Err(End::Gone),
+            // Answered by the WebSocket library.
+            Message::Ping(_) | Message::Pong(_) => return Ok(()),
+        };
+        match parse(&text)? {
+            ClientMessage::Init(payload) => self.init(payload),
+            ClientMessage::Subscribe { id, request } => {
+                let Stage::Open { data, .. } = &self.stage else {
+                    return Err(Closing::UNAUTHORIZED.into());
+                };
+                if self.operations.contains(&id) {
+                    return Err(Closing::id_in_use(&id).into());
+                }
+                let refused = if self.drain_due.is_some() {
+                    Some(code::error(code::UNAVAILABLE, "The server is about to stop."))
+                } else if self.operations.len() >= self.options().max_operations {
+                    Some(code::error(code::RATE_LIMITED, "Too many operations run on this connection."))
+                } else {
+                    None
+                };
+                if let Some(error) = refused {
+                    return self.send(frame::error(&id, &[error])).await;
+                }
+                let options = &self.transport.options;
+                let data = data.clone();
+                let executor = &self.transport.executor;
+                let started = start(executor, &options.limits, options.request_timeout, *request, data);
+                self.operations.start(id, started);
+                Ok(())
+            }
+            ClientMessage::Complete { id } => {
+                self.operations.stop(&id);
+                self.check_drained()
+            }
+            ClientMessage::Ping(payload) => self.send(frame::pong(payload)).await,
+            ClientMessage::Pong => Ok(()),
+        }
+    }
+
+    fn init(&mut self, payload: serde_json::Value) -> Result<(), End> {
+        let Stage::Waiting(parts) = &mut self.stage else {
+            return Err(Closing::TOO_MANY_INITS.into());
+        };
+        let parts = std::mem::replace(parts, Box::new(axum::http::Request::new(()).into_parts().0));
+        let gate = self.transport.gate.clone();
+        self.stage = Stage::Admitting(Box::pin(async move { gate.admit_socket(&parts, payload).await }));
+        Ok(())
+    }
+
+    async fn admitted(&mut self, admission: Admission) -> Result<(), End> {
+        let Admission { data, expires_in, ended } = admission;
+        self.stage = Stage::Open {
+            data: Arc::new(data),
+            ended: ended.map(|token| Box::pin(token.cancelled_owned())),
+            expires: expires_in.and_then(|left| Instant::now().checked_add(left)),
+        };
+        self.set_timer();
+        self.send(frame::ack()).await
+    }
+
+    async fn produced(&mut self, mut response: Response, mut operation: Operation) -> Result<(), End> {
+        if !self.operations.is_current(&operation) {
+            return Ok(());
+        }
+        code::complete(&mut response, &operation.request_id);
+        if !operation.has_begun && code::is_request_error(&response) {
+            self.operations.forget(&operation);
+            self.send(frame::error(&operation.id, &response.errors)).await?;
+            return self.check_drained();
+        }
+        // Events of a subscription carry no id of their own while all is well, so that what one event becomes can be
+        // the same for all who see it.
+        if !operation.is_subscription || !response.errors.is_empty() {
+            let id = Value::from(operation.request_id.as_str());
+            response.extensions.insert("requestId".to_owned(), id);
+        }
+        operation.has_begun = true;
+        let message = frame::next(&operation.id, &response);
+        drop(response);
+        self.operations.resume(operation);
+        self.send(message).await
+    }
+
+    async fn finished(&mut self, operation: Operation) -> Result<(), End> {
+        // The client that ended it itself wants no echo.
+        if self.operations.is_current(&operation) {
+            self.operations.forget(&operation);
+            self.send(frame::complete(&operation.id)).await?;
+        }
+        self.check_drained()
+    }
+
+    fn check_drained(&self) -> Result<(), End> {
+        if self.drain_due.is_some() && self.operations.only_subscriptions() {
+            return Err(Closing::GOING_AWAY.into());
+        }
+        Ok(())
+    }
+
+    /// Does what is due and sets the timer to what is due next.
+    async fn tick(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        match &self.stage {
+            Stage::Open { expires, .. } if expires.is_some_and(|due| due <= now) => {
+                return Err(Closing::EXPIRED.into());
+            }
+            Stage::Open { .. } => {}
+            _ if self.init_due <= now => return Err(Closing::INIT_TIMEOUT.into()),
+            _ => {}
+        }
+        if self.drain_due.is_some_and(|due| due <= now) {
+            return Err(Closing::GOING_AWAY.into());
+        }
+        if self.ping_due <= now {
+            if self.silent {
+                return Err(Closing::NO_ANSWER.into());
+            }
+            self.silent = true;
+            self.ping_due = now + self.options().ping_interval;
+            self.send(Message::Ping(axum::body::Bytes::new())).await?;
+        }
+        self.set_timer();
+        Ok(())
+    }
+
+    fn set_timer(&mut self) {
+        let stage_due = match &self.stage {
+            Stage::Open { expires, .. } => *expires,
+            _ => Some(self.init_due),
+        };
+        let due = [stage_due, self.drain_due].into_iter().flatten().fold(self.ping_due, Instant::min);
+        self.timer.as_mut().reset(due);
+    }
+
+    /// Writes one frame, all of it, before anything else happens on this socket.
+    async fn send(&mut self, message: Message) -> Result<(), End> {
+        match timeout(self.transport.options.socket.write_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
+    }
+
+    /// Sends our half of the closing handshake and waits for the other. Without the wait, dropping a connection that
+    /// has unread data resets it, and the peer never sees the code.
+    async fn close(&mut self, closing: Closing) -> Option<u16> {
+        let limit = self.options().close_timeout;
+        let message = Message::Close(Some(closing.frame()));
+        if !matches!(timeout(limit, self.socket.send(message)).await, Ok(Ok(()))) {
+            return Some(closing.code);
+        }
+        if futures::stream::FusedStream::is_terminated(&self.socket) {
+            // A read failed, so no more can be read; leave the peer time to take the frame.
+            tokio::time::sleep(limit.min(Duration::from_secs(1))).await;
+        } else {
+            self.read_out().await;
+        }
+        Some(closing.code)
+    }
+
+    async fn read_out(&mut self) {
+        let limit = self.options().close_timeout;
+        let reading = async { while let Some(Ok(_)) = self.socket.recv().await {} };
+        let _ = timeout(limit, reading).await;
+    }
+
+    fn options(&self) -> &SocketOptions {
+        &self.transport.options.socket
+    }
+}

@@ -1,0 +1,23 @@
+//! What the server speaks to the outside: GraphQL over HTTP and WebSocket, the pages behind mails, GraphiQL, health,
+//! metrics, and what every request passes through on its way.
+//!
+//! Rules do not belong here. The transport asks a [`graphql::Gate`] who calls ([`gate`] answers) and hands the rest to
+//! the schema.
+
+mod access_log;
+mod appointment_page;
+mod gate;
+pub mod graphiql;
+pub mod graphql;
+mod health;
+mod request_id;
+mod router;
+mod serve;
+
+pub use access_log::log_access;
+pub use appointment_page::appointment_page;
+pub use gate::ActorGate;
+pub use health::{Readiness, health_router, metrics_router};
+pub use request_id::{RequestId, assign_request_id};
+pub use router::{Surface, readiness, router};
+pub use serve::serve;

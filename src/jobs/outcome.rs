@@ -1,0 +1,64 @@
+//! What a runner says about the job it has just run.
+
+use chrono::{DateTime, Utc};
+
+use crate::domain::refusal::{Failure, Fault};
+
+/// What became of one try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The work is done, or there was nothing to do any more.
+    Done,
+    /// Not now, and nobody's fault: again at this instant, and the try does not count.
+    RetryAt(DateTime<Utc>),
+    /// The try failed; again after a pause, until the kind's tries are used up. The text is for operators.
+    Failed(String),
+    /// It can never succeed. The text is for operators.
+    Fail(String),
+}
+
+impl Outcome {
+    /// What a use case's failure means for its job: a fault may pass, a refusal will not.
+    #[must_use]
+    pub fn from_failure(failure: &Failure) -> Self {
+        match failure {
+            Failure::Refused(refusals) => {
+                let codes: Vec<String> = refusals.iter().map(|refusal| format!("{:?}", refusal.code)).collect();
+                Self::Fail(format!("refused: {}", codes.join(", ")))
+            }
+            Failure::Fault(fault) => Self::Failed(describe(fault)),
+        }
+    }
+}
+
+/// The whole chain of causes.
+fn describe(fault: &Fault) -> String {
+    let mut text = fault.to_string();
+    let mut source = std::error::Error::source(fault);
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// How a kind of job is treated.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// After so many counted tries it is FAILED.
+    pub tries: i32,
+    /// Most of this kind at once in one worker; none: as many as there are slots.
+    pub at_once: Option<usize>,
+    /// Longest pause between two tries, in seconds.
+    pub longest_pause_s: u32,
+    /// A try that takes longer has failed.
+    pub longest_run: std::time::Duration,
+}
+
+impl Default for Limits {
+    /// 8 tries within about four minutes, any number at once.
+    fn default() -> Self {
+        Self { tries: 8, at_once: None, longest_pause_s: 300, longest_run: std::time::Duration::from_secs(600) }
+    }
+}

@@ -1,0 +1,33 @@
+//! One runner per kind of job.
+
+mod apply_time_rules;
+mod expire_hold;
+mod housekeeping;
+mod materialise_reminders;
+mod send_mail;
+
+use std::sync::Arc;
+
+use super::Runner;
+use crate::mail::Mailer;
+
+/// Writes the reminders of the next 48 hours.
+pub(super) const MATERIALISE_REMINDERS: &str = "reminders.materialise";
+/// Removes events older than retention.
+pub(super) const PRUNE_EVENTS: &str = "events.prune";
+/// Removes receipts of idempotency keys that are not honoured any more.
+pub(super) const PRUNE_RECEIPTS: &str = "receipts.prune";
+/// Computes future local times again after a change of zone rules.
+pub(super) const APPLY_TIME_RULES: &str = "tzdata.apply";
+
+/// Every runner of the product.
+pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str) -> Vec<Arc<dyn Runner>> {
+    vec![
+        Arc::new(send_mail::SendMail::new(mailer, mail_from)),
+        Arc::new(expire_hold::ExpireHold),
+        Arc::new(materialise_reminders::MaterialiseReminders),
+        Arc::new(housekeeping::PruneEvents),
+        Arc::new(housekeeping::PruneReceipts),
+        Arc::new(apply_time_rules::ApplyTimeRules),
+    ]
+}

@@ -1,0 +1,250 @@
+//! Sends one mail: decide and mark, render, hand over, write what became of it. No transaction is open while the relay
+//! has the word.
+
+use std::sync::{Arc, OnceLock};
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use crate::{
+    db::ClaimedJob,
+    domain::{
+        notifications::{
+            EmailKind, SEND_JOB, calendar_domain,
+            content::AppointmentContent,
+            delivery::{self, Decision, Mail},
+        },
+        refusal::Failure,
+    },
+    jobs::{Limits, Outcome, Run, Runner, backoff},
+    mail::{
+        CalendarMethod, Locale, Mailbox, Mailer, OutgoingMail, SendError,
+        calendar::event_uid,
+        mailbox,
+        templates::{AppointmentMail, Branch, Centre, Channel, EventIdentity, Item, MailContext, Templates},
+    },
+};
+
+/// Longest pause before a mail is offered again: relays that ask for patience mean minutes.
+const LONGEST_PAUSE_S: u32 = 900;
+
+pub(super) struct SendMail {
+    mailer: Arc<Mailer>,
+    from: String,
+    templates: OnceLock<Result<Templates, String>>,
+}
+
+#[derive(serde::Deserialize)]
+struct Payload {
+    email_id: Uuid,
+}
+
+impl SendMail {
+    pub(super) fn new(mailer: Arc<Mailer>, from: &str) -> Self {
+        Self { mailer, from: from.to_owned(), templates: OnceLock::new() }
+    }
+
+    fn templates(&self) -> Result<&Templates, String> {
+        self.templates
+            .get_or_init(|| Templates::new().map_err(|error| error.to_string()))
+            .as_ref()
+            .map_err(Clone::clone)
+    }
+
+    async fn deliver(&self, run: &Run, job: &ClaimedJob, mail: &Mail) -> Result<Outcome, Failure> {
+        let (cx, actor) = (&run.cx, &run.actor);
+        if mail.repeated {
+            metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
+            tracing::warn!(email.id = %mail.id, tenant.id = %actor.tenant.id.0, "A mail may have been handed over before its worker fell silent; it is handed over again with the same Message-ID");
+        }
+        let outgoing = match self.render(run, mail) {
+            Ok(outgoing) => outgoing,
+            Err(why) => {
+                delivery::refused(cx, actor, mail, &why, false).await?;
+                return Ok(Outcome::Done);
+            }
+        };
+        let error = match self.mailer.send(&outgoing).await {
+            Ok(_) => {
+                metrics::counter!("horae_mails_total", "result" => "sent").increment(1);
+                delivery::sent(cx, actor, mail, &outgoing.subject).await?;
+                return Ok(Outcome::Done);
+            }
+            Err(error) => error,
+        };
+        let text = error.to_string();
+        if !error.is_transient() {
+            metrics::counter!("horae_mails_total", "result" => "refused").increment(1);
+            delivery::refused(cx, actor, mail, &text, error.is_address_rejected()).await?;
+            return Ok(Outcome::Done);
+        }
+        metrics::counter!("horae_mails_total", "result" => "later").increment(1);
+        if error.may_have_been_delivered() && !mail.kind.is_repeated_when_unsure() {
+            delivery::refused(cx, actor, mail, &text, false).await?;
+            return Ok(Outcome::Done);
+        }
+        if error.may_have_been_delivered() {
+            metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
+        }
+        delivery::put_back(cx, actor, mail, &text).await?;
+        Ok(match error {
+            // The relay is at fault and not this mail: it waits as long as it makes sense.
+            SendError::Unreachable { .. } => {
+                let seed = job.id.unsigned_abs() ^ u64::from(mail.attempt.unsigned_abs());
+                Outcome::RetryAt(cx.now() + backoff::pause(mail.attempt, LONGEST_PAUSE_S, seed))
+            }
+            _ => Outcome::Failed(text),
+        })
+    }
+
+    fn render(&self, run: &Run, mail: &Mail) -> Result<OutgoingMail, String> {
+        let content = &mail.content;
+        let locale = Locale::from_language_tag(&content.centre_locale).unwrap_or(Locale::Es);
+        let context = context(mail)?;
+        let rendered = self.templates()?.render(&context, locale).map_err(|error| error.to_string())?;
+        let address = |_| "the address cannot be written into a mail".to_owned();
+        let from = mailbox(&content.centre_name, &self.from).map_err(|_| "the sender's address is wrong".to_owned())?;
+        let to_name = if mail.kind.is_to_patient() { content.patient_name.as_str() } else { "" };
+        let to = mailbox(to_name, &mail.recipient).map_err(address)?;
+        let reply_to = content.branch_email.as_deref().and_then(|email| mailbox(&content.centre_name, email).ok());
+        let calendar = method(mail.kind).map(|method| {
+            let identity = EventIdentity {
+                uid: event_uid(&content.appointment.to_string(), &calendar_domain(&run.cx, &run.actor.tenant)),
+                // A cancellation must be newer than every invitation before it.
+                revision: u32::try_from(content.revision).unwrap_or_default()
+                    + u32::from(method == CalendarMethod::Cancel),
+                stamp: mail.date,
+                organizer: organizer(&from, reply_to.as_ref()),
+                attendee: to.clone(),
+            };
+            context.appointment().calendar_part(identity, method, locale)
+        });
+        Ok(OutgoingMail {
+            message_id: mail.message_id.clone(),
+            date: mail.date,
+            from,
+            reply_to,
+            to,
+            subject: rendered.subject,
+            html: rendered.html,
+            text: rendered.text,
+            calendar,
+            list_unsubscribe: None,
+        })
+    }
+}
+
+#[async_trait::async_trait]
+impl Runner for SendMail {
+    fn kind(&self) -> &'static str {
+        SEND_JOB
+    }
+
+    fn limits(&self) -> Limits {
+        // About five hours of asking a relay that says "later".
+        Limits { tries: 30, longest_pause_s: LONGEST_PAUSE_S, ..Limits::default() }
+    }
+
+    async fn run(&self, run: &Run, job: &ClaimedJob) -> Outcome {
+        let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else {
+            return Outcome::Fail("the payload names no mail".to_owned());
+        };
+        let decision = run.cx.retrying(|| delivery::begin(&run.cx, &run.actor, payload.email_id)).await;
+        let delivered = match decision {
+            Ok(Decision::Send(mail)) => self.deliver(run, job, &mail).await,
+            Ok(Decision::NotYet(due)) => Ok(Outcome::RetryAt(due)),
+            Ok(Decision::Dropped(_)) => Ok(Outcome::Done),
+            Err(failure) => Err(failure),
+        };
+        delivered.unwrap_or_else(|failure| Outcome::from_failure(&failure))
+    }
+
+    async fn given_up(&self, run: &Run, job: &ClaimedJob, why: &str) {
+        let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else { return };
+        if delivery::give_up(&run.cx, &run.actor, payload.email_id, why).await.is_err() {
+            tracing::warn!(email.id = %payload.email_id, "A mail that was given up could not be marked FAILED");
+        }
+    }
+}
+
+/// What the calendar of the reader is asked to do.
+fn method(kind: EmailKind) -> Option<CalendarMethod> {
+    match kind {
+        EmailKind::AppointmentConfirmation | EmailKind::AppointmentReminder | EmailKind::AppointmentRescheduled => {
+            Some(CalendarMethod::Request)
+        }
+        EmailKind::AppointmentCancelled => Some(CalendarMethod::Cancel),
+        _ => None,
+    }
+}
+
+/// Who owns the calendar entry: where answers are read.
+fn organizer(from: &Mailbox, reply_to: Option<&Mailbox>) -> Mailbox {
+    reply_to.unwrap_or(from).clone()
+}
+
+fn context(mail: &Mail) -> Result<MailContext, String> {
+    let appointment = appointment(mail);
+    let content = &mail.content;
+    Ok(match mail.kind {
+        EmailKind::AppointmentConfirmation => MailContext::AppointmentConfirmation(appointment),
+        EmailKind::AppointmentReminder => MailContext::AppointmentReminder(appointment),
+        EmailKind::AppointmentRescheduled => {
+            MailContext::AppointmentRescheduled { previous_starts_at: previous(mail.previous_start)?, appointment }
+        }
+        EmailKind::AppointmentCancelled => {
+            MailContext::AppointmentCancelled { appointment, reason: content.cancel_reason.clone() }
+        }
+        EmailKind::CentreCopy => MailContext::CentreCopy {
+            appointment,
+            channel: match content.channel.as_str() {
+                "WEB_WIDGET" | "FACEBOOK" | "WAITLIST" => Channel::Online,
+                "PHONE" => Channel::Phone,
+                "API" | "IMPORT" => Channel::Api,
+                _ => Channel::FrontDesk,
+            },
+            patient_phone: content.patient_phone.clone(),
+            patient_email: content.patient_email.clone(),
+        },
+        other => return Err(format!("no template writes {}", other.as_str())),
+    })
+}
+
+fn previous(start: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, String> {
+    start.ok_or_else(|| "the mail does not know the time before the move".to_owned())
+}
+
+fn appointment(mail: &Mail) -> AppointmentMail {
+    let content: &AppointmentContent = &mail.content;
+    let (confirm_url, cancel_url) = mail.links.clone().unzip();
+    AppointmentMail {
+        centre: Centre {
+            name: content.centre_name.clone(),
+            logo_url: content.centre_logo.clone(),
+            phone: content.branch_phone.clone(),
+            email: content.branch_email.clone(),
+        },
+        branch: Branch {
+            name: content.branch_name.clone(),
+            address_lines: content.branch_address.clone(),
+            phone: content.branch_phone.clone(),
+            time_zone: content.branch_zone,
+        },
+        patient_name: content.patient_name.clone(),
+        starts_at: content.start,
+        ends_at: content.end,
+        items: content
+            .items
+            .iter()
+            .map(|item| Item {
+                treatment: item.treatment.clone(),
+                professional: item.professional.clone().unwrap_or_default(),
+                room: item.room.clone(),
+            })
+            .collect(),
+        code: content.code.clone(),
+        // Somebody who has confirmed already needs no button for it.
+        confirm_url: confirm_url.filter(|_| content.status != "CONFIRMED"),
+        cancel_url,
+    }
+}

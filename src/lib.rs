@@ -1,0 +1,15 @@
+//! Horae: the server behind service centres. Agenda, online booking, live notifications and mail at each branch's local
+//! time, as one typed GraphQL schema over one PostgreSQL schema per centre.
+
+pub mod app;
+pub mod auth;
+pub mod cli;
+pub mod config;
+pub mod db;
+pub mod domain;
+pub mod embedded;
+pub mod events;
+pub mod http;
+pub mod jobs;
+pub mod mail;
+pub mod schema;

@@ -1,0 +1,62 @@
+//! The calendar entry that goes with an appointment mail.
+
+use chrono::{DateTime, Utc};
+use lettre::message::Mailbox;
+
+use super::context::AppointmentMail;
+use super::wording;
+use crate::mail::Locale;
+use crate::mail::calendar::CalendarEvent;
+use crate::mail::message::{CalendarMethod, CalendarPart};
+use crate::mail::plain::one_line;
+
+/// What a calendar entry needs beyond the words of the mail.
+#[derive(Debug, Clone)]
+pub struct EventIdentity {
+    /// From [`crate::mail::calendar::event_uid`].
+    pub uid: String,
+    /// The appointment's revision; becomes SEQUENCE.
+    pub revision: u32,
+    /// Now, from the application's clock.
+    pub stamp: DateTime<Utc>,
+    /// The centre's mailbox.
+    pub organizer: Mailbox,
+    /// The patient's mailbox.
+    pub attendee: Mailbox,
+}
+
+impl AppointmentMail {
+    /// The invitation (or its cancellation) to send along.
+    pub fn calendar_part(&self, identity: EventIdentity, method: CalendarMethod, locale: Locale) -> CalendarPart {
+        let words = wording(locale);
+        let treatments: Vec<String> = self.items.iter().map(|item| one_line(&item.treatment)).collect();
+        let mut location = vec![one_line(&self.centre.name), one_line(&self.branch.name)];
+        location.extend(self.branch.address_lines.iter().map(|line| one_line(line)));
+        let mut description: Vec<String> = self
+            .items
+            .iter()
+            .map(|item| {
+                let who = words.with.replace("{}", &one_line(&item.professional));
+                format!("{}, {who}", one_line(&item.treatment))
+            })
+            .collect();
+        description.push(format!("{}: {}", words.code, one_line(&self.code)));
+        if let (CalendarMethod::Request, Some(url)) = (method, &self.cancel_url) {
+            description.push(format!("{}: {}", words.change, one_line(url)));
+        }
+        let event = CalendarEvent {
+            uid: identity.uid,
+            revision: identity.revision,
+            stamp: identity.stamp,
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            time_zone: self.branch.time_zone,
+            summary: format!("{} – {}", treatments.join(", "), one_line(&self.centre.name)),
+            description: description.join("\n"),
+            location: location.join(", "),
+            organizer: identity.organizer,
+            attendee: identity.attendee,
+        };
+        CalendarPart { method, ics: event.to_ics(method), file_name: words.calendar_file.to_owned() }
+    }
+}

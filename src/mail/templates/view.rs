@@ -1,0 +1,215 @@
+//! From typed data to the flat list of lines that both layouts print.
+
+use minijinja::{Environment, context};
+use serde::Serialize;
+
+use super::context::{AppointmentMail, MailContext};
+use super::{Wording, wording};
+use crate::mail::dates::{Locale, long_date_time, range, short_date_time, zone_note};
+use crate::mail::plain::one_line;
+
+/// Everything the layouts may name.
+#[derive(Debug, Serialize)]
+pub(super) struct View {
+    lang: &'static str,
+    pub(super) subject: String,
+    preheader: String,
+    accent: &'static str,
+    heading: String,
+    greeting: String,
+    intro: String,
+    rows: Vec<Row>,
+    buttons: Vec<Button>,
+    notice: String,
+    centre_name: String,
+    logo_url: String,
+    contact: String,
+    footer: String,
+}
+
+/// One labelled fact.
+#[derive(Debug, Serialize)]
+struct Row {
+    label: &'static str,
+    /// Shown strong.
+    value: String,
+    /// Continues the value and is never broken over two lines: a time.
+    tail: String,
+    /// Shown small below it.
+    notes: Vec<String>,
+    struck: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Button {
+    label: &'static str,
+    url: String,
+    primary: bool,
+}
+
+impl View {
+    pub(super) fn new(
+        environment: &Environment<'_>,
+        mail: &MailContext,
+        locale: Locale,
+    ) -> Result<Self, minijinja::Error> {
+        let words = wording(locale);
+        let texts = words.of(mail.kind());
+        let appointment = mail.appointment();
+        let buttons = buttons(mail, words);
+        let phone = phone(appointment).unwrap_or_default();
+        let start = appointment.starts_at.with_timezone(&appointment.branch.time_zone);
+        let values = context! {
+            patient_name => one_line(&appointment.patient_name),
+            centre_name => one_line(&appointment.centre.name),
+            branch_name => one_line(&appointment.branch.name),
+            when => long_date_time(&start, locale),
+            when_short => short_date_time(&start, locale),
+            code => one_line(&appointment.code),
+            // A number broken over two lines is hard to dial.
+            phone => phone.replace(' ', "\u{a0}"),
+            can_confirm => buttons.iter().any(|button| button.primary),
+            can_change => !buttons.is_empty(),
+        };
+        // Wording is plain text; escaping is the HTML layout's business alone, so nothing is escaped twice.
+        let say = |template: &str| environment.render_str(template, &values);
+        Ok(Self {
+            lang: locale.language_tag(),
+            subject: say(texts.subject)?,
+            preheader: say(texts.preheader)?,
+            accent: texts.accent,
+            heading: say(texts.heading)?,
+            greeting: say(texts.greeting)?,
+            intro: say(texts.intro)?,
+            rows: rows(mail, words, locale),
+            buttons,
+            notice: say(texts.notice)?,
+            centre_name: one_line(&appointment.centre.name),
+            logo_url: appointment.centre.logo_url.as_deref().and_then(web_address).unwrap_or_default(),
+            contact: contact(appointment),
+            footer: say(texts.footer)?,
+        })
+    }
+}
+
+fn rows(mail: &MailContext, words: &Wording, locale: Locale) -> Vec<Row> {
+    let appointment = mail.appointment();
+    let mut rows = Vec::new();
+    if let MailContext::CentreCopy { patient_phone, patient_email, .. } = mail {
+        let notes = [patient_phone, patient_email].into_iter().flatten().map(|line| one_line(line)).collect();
+        rows.push(Row::with_notes(words.patient, one_line(&appointment.patient_name), notes));
+    }
+    rows.extend(when(mail, words, locale));
+    let mut address = appointment.branch.address_lines.clone();
+    address.extend(phone(appointment));
+    rows.push(Row::with_notes(
+        words.place,
+        one_line(&appointment.branch.name),
+        address.iter().map(|line| one_line(line)).collect(),
+    ));
+    for (number, item) in appointment.items.iter().enumerate() {
+        let mut who = words.with.replace("{}", &one_line(&item.professional));
+        if let Some(room) = &item.room {
+            who.push_str(" · ");
+            who.push_str(&one_line(room));
+        }
+        // The label once; further treatments belong to it.
+        let label = if number == 0 { words.treatment } else { "" };
+        rows.push(Row::with_notes(label, one_line(&item.treatment), vec![who]));
+    }
+    if let MailContext::AppointmentCancelled { reason: Some(reason), .. } = mail {
+        let mut lines = reason.lines().map(one_line).filter(|line| !line.is_empty());
+        if let Some(first) = lines.next() {
+            rows.push(Row::with_notes(words.reason, first, lines.collect()));
+        }
+    }
+    rows.push(Row::plain(words.code, one_line(&appointment.code)));
+    if let MailContext::CentreCopy { channel, .. } = mail {
+        rows.push(Row::plain(words.channel, words.channel_name(*channel).to_owned()));
+    }
+    rows
+}
+
+fn when(mail: &MailContext, words: &Wording, locale: Locale) -> Vec<Row> {
+    let appointment = mail.appointment();
+    let zone = appointment.branch.time_zone;
+    let mut now = Row::date_and_time(
+        words.when,
+        range(appointment.starts_at, appointment.ends_at, zone, locale),
+        vec![format!("({})", zone_note(appointment.starts_at, zone, locale))],
+    );
+    match mail {
+        MailContext::AppointmentRescheduled { previous_starts_at, .. } => {
+            now.label = words.when_now;
+            let before = previous_starts_at.with_timezone(&zone);
+            let mut was = Row::date_and_time(words.when_before, long_date_time(&before, locale), Vec::new());
+            was.struck = true;
+            vec![now, was]
+        }
+        MailContext::AppointmentCancelled { .. } => {
+            now.struck = true;
+            vec![now]
+        }
+        MailContext::AppointmentConfirmation(_)
+        | MailContext::AppointmentReminder(_)
+        | MailContext::CentreCopy { .. } => vec![now],
+    }
+}
+
+fn buttons(mail: &MailContext, words: &Wording) -> Vec<Button> {
+    let appointment = match mail {
+        MailContext::AppointmentConfirmation(appointment)
+        | MailContext::AppointmentReminder(appointment)
+        | MailContext::AppointmentRescheduled { appointment, .. } => appointment,
+        // The links act in the patient's name: whoever reads the centre's copy must not have them.
+        MailContext::CentreCopy { .. } | MailContext::AppointmentCancelled { .. } => {
+            return Vec::new();
+        }
+    };
+    let button = |label, url: &Option<String>, primary| {
+        let url = web_address(url.as_deref()?)?;
+        Some(Button { label, url, primary })
+    };
+    [button(words.confirm, &appointment.confirm_url, true), button(words.change, &appointment.cancel_url, false)]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Only web addresses become links: a tenant's logo or link must not smuggle a script.
+fn web_address(url: &str) -> Option<String> {
+    let url = one_line(url);
+    (url.starts_with("https://") || url.starts_with("http://")).then_some(url)
+}
+
+fn phone(appointment: &AppointmentMail) -> Option<String> {
+    appointment.branch.phone.as_ref().or(appointment.centre.phone.as_ref()).map(|phone| one_line(phone))
+}
+
+fn contact(appointment: &AppointmentMail) -> String {
+    [&appointment.centre.phone, &appointment.centre.email]
+        .into_iter()
+        .flatten()
+        .map(|part| one_line(part))
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+impl Row {
+    fn plain(label: &'static str, value: String) -> Self {
+        Self::with_notes(label, value, Vec::new())
+    }
+
+    fn date_and_time(label: &'static str, value: String, notes: Vec<String>) -> Self {
+        let mut row = Self::with_notes(label, value, notes);
+        if let Some((date, time)) = row.value.rsplit_once(", ") {
+            row.tail = time.to_owned();
+            row.value = format!("{date},");
+        }
+        row
+    }
+
+    fn with_notes(label: &'static str, value: String, notes: Vec<String>) -> Self {
+        Self { label, value, tail: String::new(), notes, struck: false }
+    }
+}

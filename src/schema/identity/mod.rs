@@ -1,0 +1,10 @@
+//! Logins, sessions, the caller.
+
+pub mod loader;
+mod mutation;
+mod query;
+pub mod types;
+pub mod user;
+
+pub use mutation::IdentityMutation;
+pub use query::IdentityQuery;

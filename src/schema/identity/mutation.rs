@@ -1,0 +1,77 @@
+//! Login, refresh, logout.
+
+use std::sync::Arc;
+
+use async_graphql::{Context, Object};
+
+use super::types::{AuthTokens, LoginPayload, LogoutPayload, Viewer};
+use crate::{
+    domain::{
+        identity::{Tokens, login, logout, refresh},
+        refusal::Failure,
+    },
+    schema::{
+        error::{ApiError, payload},
+        request::{Device, Reader, authenticator, cx, request_id, staff},
+        scalar::EmailAddress,
+    },
+};
+
+/// Mutations of sessions.
+#[derive(Default)]
+pub struct IdentityMutation;
+
+#[Object]
+impl IdentityMutation {
+    /// Opens a session with mail and password. Nobody needs to be logged in.
+    async fn login(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Mail address of the user.")] email: EmailAddress,
+        #[graphql(desc = "Password of the user.")] password: String,
+        #[graphql(desc = "The centre's short name.")] tenant_slug: String,
+    ) -> Result<LoginPayload, ApiError> {
+        let input = login::Login {
+            tenant_slug,
+            email: email.0,
+            password,
+            device: ctx.data_opt::<Device>().map(|device| device.0.clone()),
+            request_id: request_id(ctx).to_string(),
+        };
+        let result = login::run(cx(ctx), input).await;
+        answer(ctx, result).await
+    }
+
+    /// Exchanges a refresh token for a new pair. The old one is worth nothing afterwards; used again, it ends the
+    /// session.
+    async fn refresh_session(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The refresh token of the last login or refresh.")] refresh_token: String,
+    ) -> Result<LoginPayload, ApiError> {
+        let result = refresh::run(cx(ctx), &refresh_token, &request_id(ctx)).await;
+        answer(ctx, result).await
+    }
+
+    /// Ends the caller's session on every node within seconds, open subscriptions included.
+    async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
+        let reader = staff(ctx)?;
+        let (done, user_errors) = payload(logout::run(&reader.cx, &reader.actor).await, Some(reader))?;
+        if let Some(session) = reader.actor.session {
+            authenticator(ctx).forget(reader.actor.tenant.id, session).await;
+        }
+        Ok(LogoutPayload { ok: done.is_some(), user_errors })
+    }
+}
+
+async fn answer(ctx: &Context<'_>, result: Result<Tokens, Failure>) -> Result<LoginPayload, ApiError> {
+    let (tokens, user_errors) = payload(result, None)?;
+    let viewer = match &tokens {
+        Some(tokens) => {
+            let who = authenticator(ctx).bearer(&tokens.access, None, &request_id(ctx)).await?;
+            who.map(|who| Viewer(Reader::new(cx(ctx), Arc::clone(&who.actor))))
+        }
+        None => None,
+    };
+    Ok(LoginPayload { tokens: tokens.map(AuthTokens::from), viewer, user_errors })
+}

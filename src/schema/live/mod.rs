@@ -1,0 +1,7 @@
+//! Subscriptions: what happens in a centre, as it happens, without loss across reconnects.
+
+mod shared;
+mod subscription;
+pub mod types;
+
+pub use subscription::LiveSubscription;

@@ -1,0 +1,52 @@
+//! GraphQL, and nothing else: turns input into a domain call and its answer into the API's types. No rule lives here.
+
+pub mod agenda;
+pub mod booking;
+pub mod centre;
+pub mod error;
+pub mod id;
+pub mod identity;
+pub mod live;
+pub mod loader;
+pub mod money;
+pub mod notifications;
+pub mod page;
+pub mod request;
+pub mod scalar;
+
+use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
+
+/// Reads.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    identity::IdentityQuery,
+    centre::CentreQuery,
+    notifications::NotificationsQuery,
+    agenda::AgendaQuery,
+    booking::BookingQuery,
+);
+
+/// Changes. Every payload has `userErrors`: empty when it happened, and nothing happened when it is not.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    identity::IdentityMutation,
+    centre::CentreMutation,
+    agenda::AgendaMutation,
+    booking::BookingMutation,
+);
+
+/// The API of centres.
+pub type ApiSchema = Schema<Query, Mutation, live::LiveSubscription>;
+
+/// The published contract, sorted, so that a change shows as a change.
+#[must_use]
+pub fn sdl() -> String {
+    let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
+    builder().finish().sdl_with_options(options)
+}
+
+/// The schema without data: enough to print it.
+#[must_use]
+pub fn builder() -> SchemaBuilder<Query, Mutation, live::LiveSubscription> {
+    Schema::build(Query::default(), Mutation::default(), live::LiveSubscription)
+}
