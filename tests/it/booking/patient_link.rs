@@ -1,0 +1,176 @@
+//! Patients confirm and cancel by the links of their mails.
+
+use futures::future::join_all;
+use horae::auth::token_hash;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    Clinic,
+    api::{call, done, refusal, refused},
+};
+use crate::support::fingerprint::fingerprint;
+
+/// The words of the links in a mail, in order: confirm, manage, and what the calendar's folded lines leave of them.
+fn tokens(mail: &str) -> Vec<String> {
+    let whole = mail.replace("=\r\n", "").replace("=\n", "");
+    let mut found: Vec<String> = Vec::new();
+    for part in whole.split("/a/").skip(1) {
+        let word: String =
+            part.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_')).collect();
+        if word.starts_with("ct") && !found.contains(&word) {
+            found.push(word);
+        }
+    }
+    found
+}
+
+/// A booking of tomorrow noon and the two words that its confirmation carries.
+async fn mailed(clinic: &Clinic, start: &str) -> (Value, String, String) {
+    let one = clinic.booked(clinic.professionals[0], start).await;
+    clinic.app.clock.advance(chrono::TimeDelta::minutes(6));
+    clinic.app.run_jobs().await;
+    let mails = clinic.app.mails();
+    let words = tokens(mails.last().expect("a confirmation was mailed"));
+    let [confirm, manage, ..] = words.as_slice() else { panic!("{words:?}") };
+    (one, confirm.clone(), manage.clone())
+}
+
+async fn confirm(clinic: &Clinic, token: &str) -> Value {
+    call(&clinic.app.anonymous(), "patientConfirm", json!({ "token": token })).await
+}
+
+async fn cancel(clinic: &Clinic, token: &str) -> Value {
+    call(&clinic.app.anonymous(), "patientCancel", json!({"token": token, "reason": "no puedo"})).await
+}
+
+async fn status(clinic: &Clinic, one: &Value) -> Value {
+    let query = "query($id: ID!) { appointment(id: $id) { status cancelReason cancelledBy { kind } } }";
+    clinic.app.admin("alfa").await.ok(query, json!({"id": one["id"]})).await["appointment"].clone()
+}
+
+#[tokio::test]
+async fn the_links_of_the_mail_confirm_once_and_cancel_once() {
+    let clinic = Clinic::open().await;
+    let (one, yes, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    let answer = confirm(&clinic, &yes).await;
+    let confirmed = done(&answer);
+    assert_eq!((&confirmed["status"], &confirmed["patient"]), (&json!("CONFIRMED"), &Value::Null));
+    assert!(!answer.to_string().contains("Rosa"), "a link that was passed on tells no names: {answer}");
+    assert_eq!(refused(&confirm(&clinic, &yes).await), refusal("TOKEN_USED", "token"));
+    assert_eq!(done(&cancel(&clinic, &no).await)["status"], "CANCELLED");
+    assert_eq!(refused(&cancel(&clinic, &no).await), refusal("TOKEN_USED", "token"));
+    assert_eq!(
+        status(&clinic, &one).await,
+        json!({"status": "CANCELLED", "cancelReason": "no puedo", "cancelledBy": {"kind": "PATIENT"}})
+    );
+    assert_eq!(clinic.centre.count("SELECT count(*) FROM occupancies WHERE active").await, 0);
+    let by_patient = "SELECT count(*) FROM audit_entries WHERE actor_kind = 'PATIENT' AND action IN ('patientConfirm', 'patientCancel')";
+    assert_eq!(clinic.centre.count(by_patient).await, 2);
+}
+
+#[tokio::test]
+async fn a_word_that_is_none_or_for_something_else_is_invalid() {
+    let clinic = Clinic::open().await;
+    let (_, yes, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    let before = fingerprint(&clinic.app, "alfa").await;
+    let (route, secret) = yes.split_once('.').unwrap();
+    let long = "ct1.".to_owned() + &"x".repeat(5_000);
+    for word in [
+        "",
+        "ct",
+        "ct1",
+        "ct1.",
+        "ct0.x",
+        "ct99999999999999.x",
+        "ct-1.x",
+        "nonsense",
+        &long,
+        &format!("{route}.{secret}x"),
+        &format!("ct2.{secret}"),
+    ] {
+        assert_eq!(refused(&confirm(&clinic, word).await), refusal("TOKEN_INVALID", "token"), "{word}");
+    }
+    assert_eq!(refused(&cancel(&clinic, &yes).await), refusal("TOKEN_INVALID", "token"), "who confirms cannot cancel");
+    assert_eq!(refused(&confirm(&clinic, &no).await), refusal("TOKEN_INVALID", "token"));
+    clinic
+        .centre
+        .run("UPDATE capability_tokens SET revoked_at = created_at WHERE purpose = 'APPOINTMENT_CONFIRM'", vec![])
+        .await;
+    assert_eq!(refused(&confirm(&clinic, &yes).await), refusal("TOKEN_INVALID", "token"));
+    clinic.centre.run("UPDATE capability_tokens SET revoked_at = NULL", vec![]).await;
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+}
+
+#[tokio::test]
+async fn a_link_ends_when_the_appointment_begins() {
+    let clinic = Clinic::open().await;
+    let (one, yes, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    clinic.app.clock.set("2026-07-16T16:00:00Z".parse().unwrap());
+    let before = fingerprint(&clinic.app, "alfa").await;
+    assert_eq!(refused(&confirm(&clinic, &yes).await), refusal("EXPIRED", "token"));
+    assert_eq!(refused(&cancel(&clinic, &no).await), refusal("EXPIRED", "token"));
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+    assert_eq!(status(&clinic, &one).await["status"], "BOOKED");
+}
+
+#[tokio::test]
+async fn too_late_to_cancel_leaves_the_link_for_when_the_centre_gives_in() {
+    let clinic = Clinic::open().await;
+    let (one, _, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    // One second too late, by the branch's 24 hours.
+    clinic.app.clock.set("2026-07-15T16:00:01Z".parse().unwrap());
+    let before = fingerprint(&clinic.app, "alfa").await;
+    assert_eq!(refused(&cancel(&clinic, &no).await), refusal("NOTICE_TOO_SHORT", "token"));
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+    assert_eq!(status(&clinic, &one).await["status"], "BOOKED");
+    clinic.cancel_notice(3_600).await;
+    assert_eq!(done(&cancel(&clinic, &no).await)["status"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn exactly_the_notice_is_early_enough() {
+    let clinic = Clinic::open().await;
+    let (_, _, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    clinic.app.clock.set("2026-07-15T16:00:00Z".parse().unwrap());
+    assert_eq!(done(&cancel(&clinic, &no).await)["status"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn a_step_that_cannot_be_taken_does_not_use_the_link_up() {
+    let clinic = Clinic::open().await;
+    let (one, yes, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    let admin = clinic.app.admin("alfa").await;
+    let step = |version: i32, to: &str| json!({"id": one["id"], "version": version, "to": to});
+    done(&call(&admin, "transitionAppointment", step(1, "CANCELLED")).await);
+    let before = fingerprint(&clinic.app, "alfa").await;
+    let payload = confirm(&clinic, &yes).await;
+    assert_eq!(refused(&payload), refusal("INVALID_TRANSITION", "to"));
+    assert_eq!(payload["userErrors"][0]["allowed"], json!([]));
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+    assert_eq!(done(&cancel(&clinic, &no).await)["version"], 2, "it is cancelled already");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn sixteen_uses_at_once_are_one() {
+    let clinic = Clinic::open().await;
+    let one = clinic.booked(clinic.professionals[0], "2026-07-16T12:00:00-04:00").await;
+    let word = format!("ct{}.{}", clinic.actor.tenant.key, Uuid::new_v4().simple());
+    let sql = "INSERT INTO capability_tokens (id, token_hash, purpose, resource_id, expires_at, created_at)
+        VALUES ($1, $2, 'APPOINTMENT_CONFIRM', $3, $4, $5)";
+    let until = clinic.app.now() + chrono::TimeDelta::hours(1);
+    let values = vec![
+        Uuid::new_v4().into(),
+        token_hash(&word).into(),
+        clinic.number(&one).into(),
+        until.into(),
+        clinic.app.now().into(),
+    ];
+    clinic.centre.run(sql, values).await;
+    let answers = join_all((0..16).map(|_| confirm(&clinic, &word))).await;
+    let (won, lost): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| !answer["appointment"].is_null());
+    assert_eq!((won.len(), lost.len()), (1, 15));
+    assert!(lost.iter().all(|answer| refused(answer).0 == "TOKEN_USED"));
+    assert_eq!(clinic.centre.count("SELECT count(*) FROM events WHERE type = 'appointment.status_changed'").await, 1);
+    assert_eq!(clinic.centre.count("SELECT max(uses)::bigint FROM capability_tokens").await, 1);
+}

@@ -1,0 +1,4 @@
+//! Servers that Horae runs for itself.
+
+mod postgres;
+mod redis;

@@ -1,0 +1,3 @@
+//! Logins and sessions.
+
+mod login;

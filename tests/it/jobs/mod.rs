@@ -1,0 +1,5 @@
+//! The queue and its workers.
+
+mod kill;
+mod queue;
+mod schedule;

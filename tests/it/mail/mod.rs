@@ -1,0 +1,3 @@
+//! Handing over mail.
+
+mod smtp;

@@ -1,0 +1,23 @@
+//! The one integration-test binary: one link instead of one per file. Folders mirror the areas of `src/`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "tests fail by panicking")]
+#![expect(clippy::print_stdout, reason = "tests print what they measured")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests have no composition root: they spawn, and read where to find servers"
+)]
+
+mod agenda;
+mod booking;
+mod centre;
+mod embedded;
+mod http_pages;
+mod identity;
+mod jobs;
+mod live;
+mod mail;
+mod notifications;
+mod platform;
+mod project;
+mod support;
+mod transport;

@@ -1,0 +1,9 @@
+//! Which mails go out, when, and with what in them.
+
+mod delivery;
+mod desk;
+mod page;
+mod reminders;
+mod timing;
+
+pub use desk::Desk;

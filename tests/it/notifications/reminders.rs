@@ -1,0 +1,181 @@
+//! Reminders by the branch's wall clock, through the worker.
+
+use super::{Desk, desk::states};
+
+const REMINDER: &str = "APPOINTMENT_REMINDER";
+
+/// Instants at which the reminder of an appointment at 15:00 local on a date goes out.
+async fn goes_out_at(zone: &str, booked: &str, start: &str, due: &str) {
+    let desk = Desk::open().await;
+    desk.app.clock.set(booked.parse().unwrap());
+    let branch = desk.branch("Centro", zone, &[]).await;
+    let appointment = desk.book(&branch, start, "maria@example.com").await;
+    let due: chrono::DateTime<chrono::Utc> = due.parse().unwrap();
+    // Two days ahead the row is written; a second before it is due nothing has gone out.
+    desk.app.clock.set(due - chrono::Duration::hours(40));
+    desk.app.run_jobs().await;
+    desk.app.clock.set(due - chrono::Duration::seconds(1));
+    desk.app.run_jobs().await;
+    let reminder = |rows: Vec<super::desk::Row>| rows.into_iter().find(|row| row.0 == REMINDER).unwrap();
+    let before = reminder(desk.emails(appointment.id).await);
+    assert_eq!((before.1.as_str(), before.2), ("SCHEDULED", due), "{zone}");
+    desk.app.clock.set(due);
+    desk.app.run_jobs().await;
+    assert_eq!(reminder(desk.emails(appointment.id).await).1, "SENT", "{zone}");
+}
+
+#[tokio::test]
+async fn each_branch_is_reminded_by_its_own_clock() {
+    for (zone, booked, start, due) in [
+        ("America/Lima", "2026-07-01T12:00:00Z", "2026-07-15T20:00:00Z", "2026-07-15T13:00:00Z"),
+        ("Europe/Madrid", "2026-07-01T12:00:00Z", "2026-07-15T13:00:00Z", "2026-07-15T06:00:00Z"),
+        ("Europe/Madrid", "2026-01-01T12:00:00Z", "2026-01-15T14:00:00Z", "2026-01-15T07:00:00Z"),
+        ("America/Santiago", "2026-01-01T12:00:00Z", "2026-01-15T18:00:00Z", "2026-01-15T11:00:00Z"),
+        ("America/Santiago", "2026-07-01T12:00:00Z", "2026-07-15T19:00:00Z", "2026-07-15T12:00:00Z"),
+        ("America/Punta_Arenas", "2026-07-01T12:00:00Z", "2026-07-15T18:00:00Z", "2026-07-15T11:00:00Z"),
+        ("Pacific/Easter", "2026-07-01T12:00:00Z", "2026-07-15T21:00:00Z", "2026-07-15T14:00:00Z"),
+        ("Pacific/Easter", "2026-01-01T12:00:00Z", "2026-01-15T20:00:00Z", "2026-01-15T13:00:00Z"),
+        ("Asia/Kathmandu", "2026-07-01T12:00:00Z", "2026-07-15T09:15:00Z", "2026-07-15T02:15:00Z"),
+        ("America/New_York", "2026-03-01T12:00:00Z", "2026-03-08T19:00:00Z", "2026-03-08T12:00:00Z"),
+        ("America/New_York", "2026-10-20T12:00:00Z", "2026-11-01T20:00:00Z", "2026-11-01T13:00:00Z"),
+    ] {
+        goes_out_at(zone, booked, start, due).await;
+    }
+}
+
+#[tokio::test]
+async fn an_early_appointment_is_reminded_of_on_the_evening_before() {
+    // 07:30 in Santiago: 18:00 on the 14th.
+    goes_out_at("America/Santiago", "2026-07-01T12:00:00Z", "2026-07-15T11:30:00Z", "2026-07-14T22:00:00Z").await;
+}
+
+#[tokio::test]
+async fn three_branches_of_one_centre_go_by_three_clocks() {
+    let desk = Desk::open().await;
+    let mut booked = Vec::new();
+    for (zone, due) in [
+        ("America/Punta_Arenas", "2026-07-15T11:00:00Z"),
+        ("America/Santiago", "2026-07-15T12:00:00Z"),
+        ("Pacific/Easter", "2026-07-15T14:00:00Z"),
+    ] {
+        let branch = desk.branch(zone, zone, &[]).await;
+        booked.push((desk.book(&branch, "2026-07-15T21:00:00Z", "maria@example.com").await, due));
+    }
+    desk.at("2026-07-15T10:59:59Z").await;
+    for step in 0..booked.len() {
+        desk.at(booked[step].1).await;
+        for (n, (appointment, _)) in booked.iter().enumerate() {
+            let sent = desk.states(appointment.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned()));
+            assert_eq!(sent, n <= step);
+        }
+    }
+}
+
+#[tokio::test]
+async fn booked_on_the_day_after_the_reminders_time_means_no_reminder() {
+    let desk = Desk::open().await;
+    desk.app.clock.set("2026-07-15T12:30:00Z".parse().unwrap());
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-15T20:00:00Z", "maria@example.com").await;
+    desk.at("2026-07-15T13:00:00Z").await;
+    assert_eq!(desk.states(booked.id).await, states(&[("APPOINTMENT_CONFIRMATION", "SENT")]));
+}
+
+#[tokio::test]
+async fn the_reminder_follows_a_move_and_is_dropped_with_a_cancellation() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-07-15T11:30:00Z", false).await;
+    desk.move_to(&branch, &mut booked, "2026-07-14T19:30:00Z", false).await;
+    assert_eq!(
+        desk.states(booked.id).await,
+        states(&[("APPOINTMENT_CONFIRMATION", "SENT"), (REMINDER, "CANCELLED"), (REMINDER, "SCHEDULED")])
+    );
+    desk.cancel(&branch, &booked).await;
+    desk.at("2026-07-14T12:00:00Z").await;
+    let states = desk.states(booked.id).await;
+    assert!(!states.contains(&(REMINDER.to_owned(), "SENT".to_owned())), "{states:?}");
+}
+
+#[tokio::test]
+async fn after_an_outage_late_reminders_go_out_and_too_late_ones_expire() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let passed = desk.book(&branch, "2026-07-16T14:00:00Z", "a@example.com").await;
+    let ahead = desk.book(&branch, "2026-07-16T19:00:00Z", "b@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.at("2026-07-15T12:00:00Z").await;
+    // Nothing runs until the afternoon of the day.
+    desk.at("2026-07-16T17:00:00Z").await;
+    assert!(desk.states(passed.id).await.contains(&(REMINDER.to_owned(), "EXPIRED".to_owned())));
+    assert!(desk.states(ahead.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned())));
+    // An outage over the whole horizon: the row was never written, the sweep writes it late.
+    let later = desk.book(&branch, "2026-07-25T19:00:00Z", "c@example.com").await;
+    desk.at("2026-07-25T15:00:00Z").await;
+    assert!(desk.states(later.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned())));
+}
+
+#[tokio::test]
+async fn sweeps_write_a_reminder_once() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-16T19:00:00Z", "maria@example.com").await;
+    for at in [
+        "2026-07-14T13:00:00Z",
+        "2026-07-14T13:15:00Z",
+        "2026-07-14T13:30:00Z",
+        "2026-07-16T12:00:00Z",
+        "2026-07-16T12:15:00Z",
+    ] {
+        desk.at(at).await;
+    }
+    assert_eq!(desk.states(booked.id).await, states(&[("APPOINTMENT_CONFIRMATION", "SENT"), (REMINDER, "SENT")]));
+    assert_eq!(desk.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn a_new_reminder_time_moves_the_reminders_that_wait() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let other = desk.branch("Norte", "America/Santiago", &[]).await;
+    // 15:00 local: on that Monday the reminder has gone out when the time changes, on Tuesday it waits.
+    desk.app.clock.set("2026-07-12T12:00:00Z".parse().unwrap());
+    let today = desk.book(&branch, "2026-07-13T19:00:00Z", "hoy@example.com").await;
+    let tomorrow = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    let elsewhere = desk.book(&other, "2026-07-14T19:00:00Z", "otra@example.com").await;
+    desk.at("2026-07-13T12:00:00Z").await;
+    let reminder = |rows: Vec<super::desk::Row>| {
+        let mut found: Vec<_> =
+            rows.into_iter().filter(|row| row.0 == REMINDER).map(|row| (row.1, row.2.to_rfc3339())).collect();
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    };
+    let expect = |status: &str, due: &str| (status.to_owned(), due.to_owned());
+    assert_eq!(reminder(desk.emails(today.id).await), expect("SENT", "2026-07-13T12:00:00+00:00"));
+    assert_eq!(reminder(desk.emails(tomorrow.id).await), expect("SCHEDULED", "2026-07-14T12:00:00+00:00"));
+
+    let id = crate::centre::global(&desk.app, "alfa", horae::schema::id::Kind::Branch, branch.id).await;
+    let answer = desk
+        .app
+        .admin("alfa")
+        .await
+        .ok(
+            "mutation($input: BranchInput!) { upsertBranch(input: $input) { branch { version } userErrors { code message } } }",
+            serde_json::json!({"input": {
+                "id": id, "version": branch.version, "name": "Centro", "timeZone": "America/Santiago", "reminderLocalTime": "09:30",
+            }}),
+        )
+        .await;
+    assert_eq!(answer["upsertBranch"]["userErrors"], serde_json::json!([]), "{answer}");
+
+    assert_eq!(reminder(desk.emails(today.id).await), expect("SENT", "2026-07-13T12:00:00+00:00"));
+    assert_eq!(reminder(desk.emails(tomorrow.id).await), expect("SCHEDULED", "2026-07-14T13:30:00+00:00"));
+    assert_eq!(reminder(desk.emails(elsewhere.id).await), expect("SCHEDULED", "2026-07-14T12:00:00+00:00"));
+    desk.at("2026-07-14T13:29:59Z").await;
+    assert_eq!(reminder(desk.emails(tomorrow.id).await).0, "SCHEDULED");
+    assert_eq!(reminder(desk.emails(elsewhere.id).await).0, "SENT");
+    desk.at("2026-07-14T13:30:00Z").await;
+    assert_eq!(reminder(desk.emails(tomorrow.id).await).0, "SENT");
+}

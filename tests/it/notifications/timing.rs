@@ -1,0 +1,138 @@
+//! Confirmations, copies, moves and cancellations over time.
+
+use super::{Desk, desk::states};
+
+const CONFIRM: &str = "APPOINTMENT_CONFIRMATION";
+const RESCHEDULED: &str = "APPOINTMENT_RESCHEDULED";
+const CANCELLED: &str = "APPOINTMENT_CANCELLED";
+const FAR: &str = "2026-08-03T14:00:00Z";
+
+#[tokio::test]
+async fn a_confirmation_goes_out_after_the_branchs_delay_and_once() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:04:59Z").await;
+    assert_eq!(desk.sent().len(), 0);
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.at("2026-07-13T12:06:00Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].to.contains("maria@example.com"));
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT")]));
+}
+
+#[tokio::test]
+async fn the_centre_gets_one_copy_per_address_and_no_links() {
+    let desk = Desk::open().await;
+    let branch =
+        desk.branch("Centro", "America/Santiago", &["front@alfa.test", "FRONT@alfa.test", "boss@alfa.test"]).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    assert_eq!(
+        desk.states(booked.id).await,
+        states(&[(CONFIRM, "SENT"), ("CENTRE_COPY", "SENT"), ("CENTRE_COPY", "SENT")])
+    );
+    for mail in desk.sent() {
+        assert_eq!(mail.text.contains("/a/ct"), mail.to.contains("maria"), "{}", mail.to);
+    }
+}
+
+#[tokio::test]
+async fn cancelled_before_it_was_confirmed_means_no_mail_at_all() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &["front@alfa.test"]).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.cancel(&branch, &booked).await;
+    desk.at("2026-07-13T12:30:00Z").await;
+    assert_eq!(desk.sent().len(), 0);
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "CANCELLED"), ("CENTRE_COPY", "CANCELLED")]));
+}
+
+#[tokio::test]
+async fn cancelled_after_it_was_confirmed_is_told_after_a_minute() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.cancel(&branch, &booked).await;
+    desk.at("2026-07-13T12:05:59Z").await;
+    assert_eq!(desk.sent().len(), 1);
+    desk.at("2026-07-13T12:06:00Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 2);
+    assert!(sent[1].text.contains("METHOD:CANCEL"));
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT"), (CANCELLED, "SENT")]));
+}
+
+#[tokio::test]
+async fn moved_before_it_was_confirmed_is_one_mail_with_the_last_data() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    desk.move_to(&branch, &mut booked, "2026-08-05T16:30:00Z", true).await;
+    desk.at("2026-07-13T12:30:00Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 1);
+    assert!(sent[0].text.contains("DTSTART;TZID=America/Santiago:20260805T123000"), "{}", sent[0].text);
+    assert!(sent[0].text.contains("SEQUENCE:2"));
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT")]));
+}
+
+#[tokio::test]
+async fn two_moves_within_a_minute_are_one_mail_that_knows_the_first_time() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    desk.at("2026-07-13T12:05:30Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-05T16:30:00Z", true).await;
+    desk.at("2026-07-13T12:07:00Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 2);
+    assert!(sent[1].text.contains("3 de agosto"), "the time that the patient knew");
+    assert!(sent[1].text.contains("DTSTART;TZID=America/Santiago:20260805T123000"));
+    assert_eq!(
+        desk.states(booked.id).await,
+        states(&[(CONFIRM, "SENT"), (RESCHEDULED, "CANCELLED"), (RESCHEDULED, "SENT")])
+    );
+}
+
+#[tokio::test]
+async fn a_quiet_move_is_not_told() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", false).await;
+    desk.at("2026-07-13T12:30:00Z").await;
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT")]));
+}
+
+#[tokio::test]
+async fn who_has_no_address_gets_nothing() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let tx = desk.tx().await;
+    let mut times = desk.insert(&tx, &branch, FAR.parse().unwrap(), "x@example.com", desk.app.now()).await;
+    times.patient_email = None;
+    horae::domain::notifications::on_booked(&desk.app.app.cx, &tx, &branch, &times).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(desk.emails(times.id).await.is_empty());
+}
+
+#[tokio::test]
+async fn writing_the_mails_of_a_booking_is_one_statement() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &["a@alfa.test", "b@alfa.test", "c@alfa.test"]).await;
+    let tx = desk.tx().await;
+    let times =
+        desk.insert(&tx, &branch, "2026-07-14T15:00:00Z".parse().unwrap(), "m@example.com", desk.app.now()).await;
+    let before = desk.app.app.cx.db.statements();
+    horae::domain::notifications::on_booked(&desk.app.app.cx, &tx, &branch, &times).await.unwrap();
+    assert_eq!(desk.app.app.cx.db.statements() - before, 1);
+    tx.commit().await.unwrap();
+    assert_eq!(desk.emails(times.id).await.len(), 5);
+}

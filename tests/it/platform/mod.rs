@@ -1,0 +1,5 @@
+//! Tenants, their walls, and their states.
+
+mod maintenance;
+mod pgbouncer;
+mod tenancy;

@@ -1,0 +1,4 @@
+//! What must hold for the whole project.
+
+mod layers;
+mod sdl;

@@ -1,0 +1,252 @@
+//! A whole server with a database of its own, a clock that the test moves, and clients that speak to its real router.
+
+use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use chrono::{DateTime, Utc};
+use horae::{
+    app::App,
+    auth::{Actor, BuiltinRole, password},
+    config::Config,
+    db::CellPlan,
+    domain::{
+        change::{Change, Changes},
+        clock::{Clock, ManualClock},
+        identity::keys,
+        platform::create_tenant::{self, NewCentre, NewUser, insert_user},
+    },
+    http::graphiql::GraphiqlPage,
+    jobs::Drained,
+    mail::Mailer,
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+use super::postgres;
+
+/// Of every test's server.
+pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
+/// Of every user.
+pub const PASSWORD: &str = "correct horse battery";
+/// A Monday, 08:00 in Santiago.
+pub const START: &str = "2026-07-13T12:00:00Z";
+
+/// A server under test.
+pub struct TestApp {
+    pub app: App,
+    pub clock: ManualClock,
+    pub router: Router,
+    pub database_url: String,
+    pub mailbox: TempDir,
+}
+
+/// A test that ends gives its database connections back: hundreds of tests share one server.
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.app.shutdown.cancel();
+        self.app.live.stop();
+    }
+}
+
+impl TestApp {
+    /// A server with the centres `alfa` (Santiago, CLP) and `beta` (Madrid, EUR).
+    pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with some settings of its own.
+    pub async fn start_with(settings: &[(&str, &str)]) -> Self {
+        let database_url = postgres::database_from_template(fill).await;
+        Self::on(&database_url, settings).await
+    }
+
+    /// A server, or one more node, on this database.
+    pub async fn on(database_url: &str, settings: &[(&str, &str)]) -> Self {
+        let clock = ManualClock::new(START.parse().unwrap());
+        Self::with_clock(database_url, settings, clock).await
+    }
+
+    /// A node on this database that shares another's clock.
+    pub async fn with_clock(database_url: &str, settings: &[(&str, &str)], clock: ManualClock) -> Self {
+        let mailbox = tempfile::tempdir().unwrap();
+        let app = build(database_url, settings, Arc::new(clock.clone()), Mailer::folder(mailbox.path()));
+        let router = app.router(GraphiqlPage::new(Vec::new()), None);
+        Self { app, clock, router, database_url: database_url.to_owned(), mailbox }
+    }
+
+    /// Nobody.
+    pub fn anonymous(&self) -> Client {
+        Client { router: self.router.clone(), token: None }
+    }
+
+    /// The administrator of a centre.
+    pub async fn admin(&self, slug: &str) -> Client {
+        self.login(slug, &format!("admin@{slug}.test")).await
+    }
+
+    /// Any user of a centre.
+    pub async fn login(&self, slug: &str, email: &str) -> Client {
+        let answer = self
+            .anonymous()
+            .ok(
+                "mutation($email: EmailAddress!, $password: String!, $slug: String!) {
+                     login(email: $email, password: $password, tenantSlug: $slug) { tokens { accessToken } userErrors { code message } }
+                 }",
+                json!({"email": email, "password": PASSWORD, "slug": slug}),
+            )
+            .await;
+        let token = answer["login"]["tokens"]["accessToken"].as_str().unwrap_or_else(|| panic!("login: {answer}"));
+        Client { router: self.router.clone(), token: Some(token.to_owned()) }
+    }
+
+    /// The administrator of a centre, for calling use cases directly.
+    pub async fn actor(&self, slug: &str) -> Arc<Actor> {
+        let client = self.admin(slug).await;
+        self.actor_of(&client).await
+    }
+
+    /// The actor that a client's token stands for.
+    pub async fn actor_of(&self, client: &Client) -> Arc<Actor> {
+        let who = self.app.authenticator.bearer(client.token.as_deref().unwrap(), None, &"test".into()).await.unwrap();
+        who.unwrap().actor
+    }
+
+    /// Horae itself, working for a centre.
+    pub async fn system(&self, slug: &str) -> Actor {
+        let tenant = self.app.cx.db.find_tenant_by_slug(slug).await.unwrap().unwrap();
+        Actor::system(tenant, "test", "test")
+    }
+
+    /// A new user with one built-in role, logged in.
+    pub async fn user(&self, slug: &str, role: BuiltinRole) -> Client {
+        let email = format!("{}-{}@{slug}.test", role.as_str().to_lowercase(), self.app.cx.new_id().simple());
+        let system = self.system(slug).await;
+        let tx = self.app.cx.write(&system).await.unwrap();
+        let hash = password::hash(PASSWORD.to_owned()).await.unwrap();
+        let new = NewUser { email: &email, name: role.display_name(), password_hash: Some(hash), role };
+        let id = insert_user(&self.app.cx, &tx, new).await.unwrap();
+        self.app.cx.commit(tx, Changes::one(&system, Change::audited("test", "User", id))).await.unwrap();
+        self.login(slug, &email).await
+    }
+
+    /// A booking page of a centre.
+    pub async fn page(&self, slug: &str) -> Client {
+        let actor = self.actor(slug).await;
+        let key = keys::create_publishable(&self.app.cx, &actor, "page", Vec::new()).await.unwrap();
+        Client { router: self.router.clone(), token: Some(key) }
+    }
+
+    /// Listens on a port of its own until the test ends.
+    pub async fn listen(&self) -> SocketAddr {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = self.router.clone();
+        self.app.tasks.spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    /// Runs every job that is due by the test's clock, and tells what became of them.
+    pub async fn run_jobs(&self) -> Drained {
+        self.app.worker().drain().await.unwrap()
+    }
+
+    /// The mails in the mailbox, in order of their dates, as they went out.
+    pub fn mails(&self) -> Vec<String> {
+        let mut files: Vec<_> =
+            std::fs::read_dir(self.mailbox.path()).unwrap().map(|file| file.unwrap().path()).collect();
+        files.sort();
+        files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    }
+
+    /// Now, by the test's clock.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
+    }
+}
+
+/// A server's parts on this database.
+pub fn build(database_url: &str, settings: &[(&str, &str)], clock: Arc<dyn Clock>, mailer: Mailer) -> App {
+    let settings: HashMap<String, String> =
+        [("HORAE_SECRET", SECRET), ("DATABASE_URL", database_url), ("DATABASE_MAX_CONNECTIONS", "20")]
+            .iter()
+            .chain(settings)
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+    let config = Config::from_lookup(|name| settings.get(name).cloned()).unwrap();
+    App::build(config, clock, Some(Arc::new(mailer))).unwrap()
+}
+
+async fn fill(database_url: String) {
+    let clock = ManualClock::new(START.parse().unwrap());
+    let app = build(&database_url, &[], Arc::new(clock), Mailer::folder("/nonexistent"));
+    app.cx.db.migrate_catalogue().await.unwrap();
+    for (slug, country, currency, locale, zone) in
+        [("alfa", "CL", "CLP", "es-CL", "America/Santiago"), ("beta", "ES", "EUR", "es-ES", "Europe/Madrid")]
+    {
+        let new = NewCentre {
+            slug: slug.to_owned(),
+            trade_name: format!("Centro {slug}"),
+            legal_name: format!("Centro {slug} SpA"),
+            country: country.to_owned(),
+            currency: currency.to_owned(),
+            locale: locale.to_owned(),
+            default_time_zone: zone.parse().unwrap(),
+            vertical: "CLINIC".to_owned(),
+            operating_mode: "BY_PROFESSIONAL".to_owned(),
+            dedicated: false,
+            admin_email: format!("admin@{slug}.test"),
+            admin_name: format!("Admin {slug}"),
+            admin_password: Some(PASSWORD.to_owned()),
+        };
+        create_tenant::run(&app.cx, CellPlan { tenants_per_cell: 500 }, new).await.unwrap();
+    }
+    app.stop().await;
+}
+
+/// Speaks to a server's router, with or without a token.
+#[derive(Clone)]
+pub struct Client {
+    pub router: Router,
+    pub token: Option<String>,
+}
+
+impl Client {
+    /// The whole answer.
+    pub async fn send(&self, query: &str, variables: Value) -> Value {
+        self.answer(query, variables).await.1
+    }
+
+    /// Status and answer.
+    pub async fn answer(&self, query: &str, variables: Value) -> (StatusCode, Value) {
+        let mut request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
+        if let Some(token) = &self.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = response.into_body().collect().await.unwrap().to_bytes();
+        let answer = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|error| panic!("{status} {error}: {}", String::from_utf8_lossy(&bytes)));
+        (status, answer)
+    }
+
+    /// The data of an answer without errors.
+    pub async fn ok(&self, query: &str, variables: Value) -> Value {
+        let answer = self.send(query, variables).await;
+        assert!(answer.get("errors").is_none(), "{answer:#}");
+        answer["data"].clone()
+    }
+
+    /// The code of the first top-level error.
+    pub async fn error_code(&self, query: &str, variables: Value) -> String {
+        let answer = self.send(query, variables).await;
+        answer["errors"][0]["extensions"]["code"].as_str().unwrap_or_else(|| panic!("no error: {answer:#}")).to_owned()
+    }
+}

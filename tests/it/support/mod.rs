@@ -1,0 +1,9 @@
+//! What tests of several areas stand on: servers of their own and places to put them.
+
+pub mod app;
+pub mod fingerprint;
+pub mod fixtures;
+pub mod folder;
+pub mod postgres;
+pub mod redis;
+pub mod smtp;

@@ -1,0 +1,85 @@
+//! One PostgreSQL for the whole run, and a fresh database for each test, copied from a template with two centres.
+
+use std::{
+    sync::{
+        OnceLock,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+use horae::embedded::{EmbeddedPostgres, Options};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tokio::sync::OnceCell;
+
+static SERVER: OnceLock<String> = OnceLock::new();
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+static COUNTER: AtomicU32 = AtomicU32::new(0);
+
+/// URL of a server's owner: of `DATABASE_URL`, or of a private server that ends with this process.
+pub fn server_url() -> &'static str {
+    SERVER.get_or_init(|| {
+        if let Ok(url) = std::env::var("DATABASE_URL") {
+            return url;
+        }
+        let (sender, receiver) = mpsc::channel();
+        // A thread of its own: the server must outlive the runtime of the test that happens to come first.
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let folder = super::folder::passable();
+                let mut options = Options::new(folder.path());
+                options.durable = false;
+                options.max_connections = 400;
+                let server = EmbeddedPostgres::start(options).await.expect("PostgreSQL for the tests starts");
+                sender.send(server.admin_url()).unwrap();
+                std::future::pending::<()>().await;
+            });
+        });
+        receiver.recv_timeout(Duration::from_secs(120)).expect("PostgreSQL for the tests starts")
+    })
+}
+
+/// The server's URL with another database.
+pub fn with_database(url: &str, database: &str) -> String {
+    let (head, query) = url.split_once('?').map_or((url, None), |(head, query)| (head, Some(query)));
+    let (base, _) = head.rsplit_once('/').unwrap();
+    query.map_or_else(|| format!("{base}/{database}"), |query| format!("{base}/{database}?{query}"))
+}
+
+/// Owner's URL of a fresh, empty database.
+pub async fn empty_database() -> String {
+    let name = next_name();
+    admin(&format!("CREATE DATABASE {name}")).await;
+    with_database(server_url(), &name)
+}
+
+/// Owner's URL of a fresh database that holds what `fill` put into the template, once per run.
+pub async fn database_from_template<F: Future<Output = ()>>(fill: impl FnOnce(String) -> F) -> String {
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let name = next_name();
+            admin(&format!("CREATE DATABASE {name}")).await;
+            fill(with_database(server_url(), &name)).await;
+            name
+        })
+        .await;
+    let name = next_name();
+    admin(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    let url = with_database(server_url(), &name);
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    sqlx::query("UPDATE catalogue.cells SET database = current_database()").execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    url
+}
+
+fn next_name() -> String {
+    format!("it_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn admin(sql: &str) {
+    let mut connection = PgConnection::connect(server_url()).await.expect("the test server answers");
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+}
