@@ -1,6 +1,9 @@
 //! One PostgreSQL for the whole run, and a fresh database for each test, copied from a template with two centres.
 
 use std::{
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -28,8 +31,9 @@ pub fn server_url() -> &'static str {
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let folder = super::folder::passable();
-                let mut options = Options::new(folder.path());
+                let folder = super::folder::passable().keep();
+                let _sweeper = sweep_when_over(&folder);
+                let mut options = Options::new(folder);
                 options.durable = false;
                 options.max_connections = 400;
                 let server = EmbeddedPostgres::start(options).await.expect("PostgreSQL for the tests starts");
@@ -39,6 +43,24 @@ pub fn server_url() -> &'static str {
         });
         receiver.recv_timeout(Duration::from_secs(120)).expect("PostgreSQL for the tests starts")
     })
+}
+
+/// Removes the server's files (gigabytes, after a whole run) when this process is gone, however it went, and the server
+/// with it. A static is never dropped, and a killed process drops nothing; the end of a pipe reaches a child always.
+fn sweep_when_over(folder: &Path) -> Child {
+    const SCRIPT: &str = r#"trap "" HUP INT TERM
+read -r word
+until [ -z "$(find "$1" -name postmaster.pid 2>/dev/null)" ]; do sleep 1; done
+rm -rf "$1""#;
+    Command::new("sh")
+        .args(["-c", SCRIPT, "sh"])
+        .arg(folder)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("sh starts")
 }
 
 /// The server's URL with another database.
