@@ -36,7 +36,7 @@ settings! {
     HORAE_SECRET = "", "At least 32 characters, the same on every node. Tokens, ids and cursors are signed with keys derived from it.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
     HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";
-    RUST_LOG = "info,sqlx=warn,tower_http=warn", "Which log lines are written.";
+    RUST_LOG = "info,sqlx=warn,tower_http=warn,sea_orm_migration=warn", "Which log lines are written.";
     DATABASE_URL = "", "PostgreSQL as its owner: postgres://user:password@host:5432/database. Needed by migrate, tenant and demo; without it demo starts a PostgreSQL of its own.";
     DATABASE_APP_URL = "", "PostgreSQL as the application: a login role without rights of its own, possibly through PgBouncer in transaction mode: write ?statement-cache-capacity=0 behind the database when that is older than 1.21 or has max_prepared_statements = 0, and let it ignore_startup_parameters = extra_float_digits. Default: derived from DATABASE_URL, with the role horae_app.";
     DATABASE_SERVERS = "", "Further servers that cells may be on: name=owner-url|app-url, separated by blanks.";

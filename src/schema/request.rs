@@ -3,12 +3,15 @@
 use std::{any::TypeId, sync::Arc};
 
 use async_graphql::{
-    Context, Pos, Request, ServerResult,
-    dataloader::DataLoader,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
+    Context, Pos, Request, Response, ServerResult,
+    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest},
 };
 
-use super::{error::ApiError, id::GlobalIds, loader::Batch};
+use super::{
+    error::ApiError,
+    id::GlobalIds,
+    loader::{Batch, Levels},
+};
 use crate::{
     auth::Actor,
     domain::{cx::Cx, identity::Authenticator},
@@ -36,24 +39,15 @@ pub struct Reader {
     /// Ids of the caller's tenant.
     pub ids: GlobalIds,
     /// Loaders: one statement for all objects of one level.
-    pub loader: DataLoader<Batch>,
+    pub loader: Levels,
 }
-
-/// How long a loader waits for further keys of the same level. Hot paths read what the selection asks for in one
-/// statement and need no loader.
-const GATHERING: std::time::Duration = std::time::Duration::from_millis(2);
 
 impl Reader {
     /// For this caller.
     #[must_use]
     pub fn new(cx: &Cx, actor: Arc<Actor>) -> Arc<Self> {
         let batch = Batch { cx: cx.clone(), actor: Arc::clone(&actor) };
-        // The loaders' tasks end by themselves with the operation that waits for them.
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "a loader's batch lives no longer than the operation that waits for it"
-        )]
-        let loader = DataLoader::new(batch, tokio::spawn).delay(GATHERING);
+        let loader = Levels::new(batch);
         Arc::new(Self { cx: cx.clone(), ids: GlobalIds::new(cx.seal.clone(), &actor.tenant), actor, loader })
     }
 }
@@ -135,6 +129,19 @@ impl Extension for PerOperation {
             _ => request,
         };
         next.run(ctx, request).await
+    }
+
+    async fn execute(
+        &self,
+        ctx: &ExtensionContext<'_>,
+        operation_name: Option<&str>,
+        next: NextExecute<'_>,
+    ) -> Response {
+        let running = next.run(ctx, operation_name);
+        match ctx.data_opt::<Arc<Reader>>() {
+            Some(reader) => reader.loader.drive(running).await,
+            None => running.await,
+        }
     }
 }
 

@@ -1,4 +1,6 @@
 //! The scalars of the contract: each refuses what it does not mean, with a message that says how to write it.
+//!
+//! `is_valid` is that same rule, so that validation refuses a wrong value before anything runs, and knows its place.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 use chrono::{DateTime, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, Timelike, Utc};
@@ -51,6 +53,10 @@ impl ScalarType for Instant {
         time::parse_instant(&text::<Self>(value)?).map(Self).map_err(InputValueError::custom)
     }
 
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Value {
         let seconds =
             if self.0.nanosecond() == 0 { chrono::SecondsFormat::Secs } else { chrono::SecondsFormat::Millis };
@@ -69,6 +75,10 @@ impl ScalarType for LocalDate {
         time::parse_local_date(&text::<Self>(value)?).map(Self).map_err(InputValueError::custom)
     }
 
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Value {
         Value::String(self.0.format("%Y-%m-%d").to_string())
     }
@@ -83,6 +93,10 @@ pub struct LocalTime(pub NaiveTime);
 impl ScalarType for LocalTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         time::parse_local_time(&text::<Self>(value)?).map(Self).map_err(InputValueError::custom)
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {
@@ -100,6 +114,10 @@ pub struct LocalDateTime(pub NaiveDateTime);
 impl ScalarType for LocalDateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         time::parse_local(&text::<Self>(value)?).map(Self).map_err(InputValueError::custom)
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {
@@ -121,6 +139,10 @@ impl ScalarType for TimeZone {
         time::parse_zone(&text::<Self>(value)?).map(Self).map_err(InputValueError::custom)
     }
 
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Value {
         Value::String(self.0.name().to_owned())
     }
@@ -135,6 +157,10 @@ pub struct Duration(pub time::Iso8601Duration);
 impl ScalarType for Duration {
     fn parse(value: Value) -> InputValueResult<Self> {
         text::<Self>(value)?.parse().map(Self).map_err(InputValueError::custom)
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {
@@ -156,6 +182,10 @@ impl ScalarType for Decimal {
             .map_err(|_| InputValueError::custom("write an exact decimal as a string, like \"12500\" or \"19.90\""))
     }
 
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
+    }
+
     fn to_value(&self) -> Value {
         Value::String(self.0.to_string())
     }
@@ -174,6 +204,10 @@ macro_rules! text_scalar {
                 let text = text::<Self>(value)?;
                 let check: fn(&str) -> Option<String> = $check;
                 check(&text).map(Self).ok_or_else(|| InputValueError::custom($hint))
+            }
+
+            fn is_valid(value: &Value) -> bool {
+                Self::parse(value.clone()).is_ok()
             }
 
             fn to_value(&self) -> Value {
@@ -256,6 +290,10 @@ impl ScalarType for IdempotencyKey {
         Uuid::parse_str(&text::<Self>(value)?)
             .map(Self)
             .map_err(|_| InputValueError::custom("write a UUID that you make anew for every new request"))
+    }
+
+    fn is_valid(value: &Value) -> bool {
+        Self::parse(value.clone()).is_ok()
     }
 
     fn to_value(&self) -> Value {

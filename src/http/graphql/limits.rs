@@ -78,9 +78,14 @@ impl DocumentLimits {
 
 /// The kind of the operation that this request would run, if its document parses and the choice is unambiguous.
 pub(crate) fn operation_type(request: &mut Request) -> Option<OperationType> {
+    chosen_of(request).map(|operation| operation.ty)
+}
+
+/// The operation that this request would run, if its document parses and the choice is unambiguous.
+fn chosen_of(request: &mut Request) -> Option<&OperationDefinition> {
     let name = request.operation_name.clone();
     let document = request.parsed_query().ok()?;
-    chosen(document, name.as_deref()).map(|operation| operation.ty)
+    chosen(document, name.as_deref())
 }
 
 fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {

@@ -6,6 +6,7 @@
 
 pub mod code;
 mod gate;
+mod input;
 pub mod limits;
 mod negotiate;
 mod request;

@@ -50,13 +50,18 @@ impl Stage {
     }
 }
 
-/// The code of a value that is not of its type, and that its message says of which type.
+/// Of a value that is not of its type: the error names its place and its type.
 #[track_caller]
-fn wrong_value(answer: &Value, name: &str) {
+fn wrong_value(answer: &Value, place: &str, name: &str) {
     let error = &answer["errors"][0];
-    let code = error["extensions"]["code"].as_str().unwrap_or_else(|| panic!("{answer:#}"));
-    assert!(matches!(code, "BAD_USER_INPUT" | "GRAPHQL_VALIDATION_FAILED"), "{answer:#}");
-    assert!(error["message"].as_str().unwrap().contains(name), "the message does not name {name}: {answer:#}");
+    assert_eq!(
+        (&error["extensions"]["code"], field(&error["extensions"])),
+        (&json!("BAD_USER_INPUT"), place.to_owned()),
+        "{answer:#}"
+    );
+    let message = error["message"].as_str().unwrap();
+    assert!(message.starts_with(&format!("{place}: ")) && message.contains(name), "{answer:#}");
+    assert!(message.len() < 600 && answer.get("data").is_none(), "{answer:#}");
 }
 
 #[tokio::test]
@@ -105,7 +110,7 @@ async fn an_instant_without_an_offset_is_refused() {
         "",
         "9999-12-31T23:59:59Z",
     ] {
-        wrong_value(&stage.with("/items/0/start", json!(start)).await, "DateTime");
+        wrong_value(&stage.with("/items/0/start", json!(start)).await, "input.items.0.start", "Without an offset");
     }
     let both = stage.with("/items/0/localStart", json!("2026-07-14T10:00")).await;
     assert_eq!(refused(&both["data"]["bookAppointment"]), refusal("INVALID", "items.0.localStart"));
@@ -177,7 +182,7 @@ async fn a_zone_that_is_no_place_is_refused() {
     let query = "mutation($input: BranchInput!) { upsertBranch(input: $input) { branch { id } userErrors { code } } }";
     for zone in ["-04:00", "UTC-4", "CLT", "EST", "Etc/GMT+4", "America/Nowhere", "america/santiago ", ""] {
         let answer = stage.clinic.admin.send(query, json!({"input": {"name": "Norte", "timeZone": zone}})).await;
-        wrong_value(&answer, "TimeZone");
+        wrong_value(&answer, "input.timeZone", "fixed offsets are refused");
     }
     stage.untouched().await;
 }
@@ -228,7 +233,11 @@ async fn prices_and_durations_are_not_negative() {
             "{minutes}"
         );
     }
-    wrong_value(&stage.with("/items/0/durationMinutes", json!(30_000_000_000_i64)).await, "BookItemInput");
+    let place = "input.items.0.durationMinutes";
+    wrong_value(&stage.with("/items/0/durationMinutes", json!(30_000_000_000_i64)).await, place, "32 bits");
+    for minutes in [json!("30"), json!(30.5), json!(u64::MAX), json!([30])] {
+        wrong_value(&stage.with("/items/0/durationMinutes", minutes).await, place, "Int");
+    }
     let query = "mutation($input: TreatmentInput!) { upsertTreatment(input: $input) { treatment { id } userErrors { code field } } }";
     for (price, minutes, place) in
         [("-1", 30, "price"), ("10000", -30, "durationMinutes"), ("10000", 0, "durationMinutes")]
@@ -292,13 +301,57 @@ async fn a_text_with_a_character_that_cannot_be_kept_is_refused_by_its_field() {
 }
 
 #[tokio::test]
+async fn a_value_of_the_wrong_type_is_refused_by_its_place_before_anything_runs() {
+    let stage = Stage::open().await;
+    let long = "x".repeat(100_000);
+    for (pointer, value, place, name) in [
+        ("/channel", json!("FAX"), "input.channel", "BookingChannel"),
+        ("/channel", json!(long), "input.channel", "BookingChannel"),
+        ("/channel", json!(1), "input.channel", "BookingChannel"),
+        ("/idempotencyKey", json!(long), "input.idempotencyKey", "IdempotencyKey"),
+        ("/items/0/start", json!(long), "input.items.0.start", "DateTime"),
+        ("/items/0/colour", json!("red"), "input.items.0.colour", "unknown field"),
+        ("/overbook", json!("yes"), "input.overbook", "Boolean"),
+        ("/newPatient", json!({"givenNames": "Eva", "email": "eva"}), "input.newPatient.email", "EmailAddress"),
+    ] {
+        wrong_value(&stage.with(pointer, value).await, place, name);
+    }
+    let admin = &stage.clinic.admin;
+    let none = admin
+        .send("mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { replayed } }", json!({}));
+    wrong_value(&none.await, "input", "BookAppointmentInput!");
+    // Written in the document, the same.
+    let branch = stage.clinic.id(Kind::Branch, stage.clinic.branch);
+    for (range, place) in [
+        (r#"{from: "2026-07-14T10:00:00", to: "2026-07-14T10:00:00Z"}"#, "input.range.from"),
+        (r#"{from: "2026-07-14T10:00:00Z", to: 7}"#, "input.range.to"),
+    ] {
+        let query = format!(
+            r#"{{ availability(input: {{branchId: {branch}, treatmentIds: [], range: {range}}}) {{ start }} }}"#
+        );
+        wrong_value(&admin.send(&query, json!({})).await, place, "DateTime");
+    }
+    // What stands before it in the same document does not happen either.
+    let two = r#"mutation($name: String!) {
+        upsertTreatmentCategory(name: $name) { userErrors { code } }
+        upsertBranch(input: {name: "Norte", timeZone: "CLT"}) { userErrors { code } }
+    }"#;
+    wrong_value(&admin.send(two, json!({"name": "Antes"})).await, "input.timeZone", "TimeZone");
+    stage.untouched().await;
+}
+
+#[tokio::test]
 async fn an_idempotency_key_is_needed_is_a_uuid_and_serves_one_input() {
     let stage = Stage::open().await;
     let mut without = stage.input();
     without.as_object_mut().unwrap().remove("idempotencyKey");
-    wrong_value(&attempt(&stage.clinic.admin, "bookAppointment", json!({"input": without})).await, "dempotencyKey");
+    wrong_value(
+        &attempt(&stage.clinic.admin, "bookAppointment", json!({"input": without})).await,
+        "input.idempotencyKey",
+        "required",
+    );
     for word in [json!("1"), json!(""), json!(7), Value::Null] {
-        wrong_value(&stage.with("/idempotencyKey", word).await, "IdempotencyKey");
+        wrong_value(&stage.with("/idempotencyKey", word).await, "input.idempotencyKey", "IdempotencyKey");
     }
     stage.untouched().await;
     let input = stage.input();
@@ -335,6 +388,7 @@ async fn a_stale_version_and_an_impossible_step_say_what_is() {
     );
     wrong_value(
         &attempt(&stage.clinic.admin, "transitionAppointment", step(1, "ELSEWHERE")).await,
+        "to",
         "AppointmentStatus",
     );
     stage.untouched().await;

@@ -1,6 +1,6 @@
 //! The streams as clients see them: over a WebSocket, in the API's words.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures::{SinkExt, StreamExt};
 use horae::{
@@ -17,11 +17,14 @@ use tokio_tungstenite::{
 use super::{Desk, PATIENCE};
 use crate::support::app::TestApp;
 
-struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Socket {
     async fn open(app: &TestApp, token: &str) -> Self {
-        let address = app.listen().await;
+        Self::open_at(app.listen().await, token).await
+    }
+
+    pub(super) async fn open_at(address: SocketAddr, token: &str) -> Self {
         let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
         let mut socket = Self(connect_async(request).await.unwrap().0);
@@ -34,7 +37,7 @@ impl Socket {
         self.0.send(Message::text(message.to_string())).await.unwrap();
     }
 
-    async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
+    pub(super) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
         self.say(json!({"type": "subscribe", "id": id, "payload": {"query": query, "variables": variables}})).await;
     }
 
@@ -51,10 +54,18 @@ impl Socket {
     }
 
     /// The data of the next result, which has no errors.
-    async fn data(&mut self) -> Value {
+    pub(super) async fn data(&mut self) -> Value {
         let message = self.hear().await;
         assert_eq!((&message["type"], &message["payload"]["errors"]), (&json!("next"), &Value::Null), "{message:#}");
         message["payload"]["data"].clone()
+    }
+
+    /// The data that a query or mutation answers.
+    pub(super) async fn ask(&mut self, query: &str, variables: Value) -> Value {
+        self.subscribe("ask", query, variables).await;
+        let data = self.data().await;
+        assert_eq!(self.hear().await, json!({"type": "complete", "id": "ask"}));
+        data
     }
 
     /// The code with which a stream is refused; it is over then.
@@ -88,7 +99,7 @@ const AGENDA: &str = "subscription($branch: ID!, $after: EventCursor) {
     }
 }";
 
-fn id(app: &TestApp, desk: &Desk, kind: Kind, id: uuid::Uuid) -> String {
+pub(super) fn id(app: &TestApp, desk: &Desk, kind: Kind, id: uuid::Uuid) -> String {
     GlobalIds::new(app.app.cx.seal.clone(), &desk.actor.tenant).encode(kind, id).to_string()
 }
 

@@ -3,6 +3,7 @@
 mod api;
 mod fanout;
 mod nodes;
+mod processes;
 mod resets;
 mod resume;
 mod scope;

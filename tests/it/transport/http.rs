@@ -173,7 +173,7 @@ async fn request_errors_have_codes_and_no_data() {
         ("{ unknown }", "GRAPHQL_VALIDATION_FAILED"),
         ("query A { hello } query B { hello }", "BAD_REQUEST"),
         ("subscription { count(to: 1) }", "BAD_REQUEST"),
-        ("{ number(n: \"x\") }", "GRAPHQL_VALIDATION_FAILED"),
+        ("{ number(n: \"x\") }", "BAD_USER_INPUT"),
     ] {
         let answer = send(query(document)).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::BAD_REQUEST, code), "{document}");

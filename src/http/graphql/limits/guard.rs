@@ -1,4 +1,5 @@
-//! The schema extension that applies [`DocumentLimits`] and gives errors before execution their code.
+//! The schema extension that applies [`DocumentLimits`], and gives errors before execution their code and the
+//! path of the value they are about.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use async_graphql::extensions::{
 use async_graphql::parser::types::ExecutableDocument;
 use async_graphql::{Request, ServerError, ServerResult, ValidationResult, Variables};
 
-use super::super::code;
+use super::super::{code, input};
 use super::DocumentLimits;
 
 /// Errors reported for one invalid document; a document of unknown fields would otherwise be answered with one each.
@@ -35,6 +36,11 @@ impl Extension for DocumentGuard {
         next: NextPrepareRequest<'_>,
     ) -> ServerResult<Request> {
         self.0.check(&mut request)?;
+        let variables = std::mem::take(&mut request.variables);
+        let fit = super::chosen_of(&mut request)
+            .map_or(Ok(()), |operation| input::check_variables(&ctx.schema_env.registry, operation, &variables));
+        request.variables = variables;
+        fit?;
         next.run(ctx, request).await
     }
 
@@ -56,7 +62,11 @@ impl Extension for DocumentGuard {
     ) -> Result<ValidationResult, Vec<ServerError>> {
         next.run(ctx).await.map_err(|mut errors| {
             errors.truncate(MAX_VALIDATION_ERRORS);
-            errors.into_iter().map(|error| code::labelled(error, code::VALIDATION_FAILED)).collect()
+            errors
+                .into_iter()
+                .map(|error| input::located(&ctx.schema_env.registry, error))
+                .map(|error| code::labelled(error, code::VALIDATION_FAILED))
+                .collect()
         })
     }
 }
