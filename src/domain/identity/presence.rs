@@ -6,12 +6,13 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    panic::AssertUnwindSafe,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use futures::StreamExt;
-use tokio::sync::Notify;
+use futures::{FutureExt, StreamExt};
+use tokio::{sync::Notify, time::timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -26,6 +27,8 @@ use crate::{
 const LOOK: Duration = STALENESS;
 /// How many tenants are looked at at once.
 const AT_ONCE: usize = 8;
+/// How long a look may take, so that a database that hangs keeps nobody else's from being looked at for ever.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The long-lived callers of this node.
 #[derive(Clone)]
@@ -118,8 +121,17 @@ impl Presence {
 
     async fn look_at(&self, tenants: impl IntoIterator<Item = TenantId>) {
         let looking = |tenant: TenantId| async move {
-            if let Err(failure) = self.look(tenant).await {
-                tracing::warn!(tenant.id = %tenant.0, error = ?failure, "Open connections cannot be checked; trying again");
+            match timeout(PATIENCE, AssertUnwindSafe(self.look(tenant)).catch_unwind()).await {
+                Ok(Ok(Ok(()))) => {}
+                Ok(Ok(Err(failure))) => {
+                    tracing::warn!(tenant.id = %tenant.0, error = ?failure, "Open connections cannot be checked; trying again");
+                }
+                Ok(Err(_panic)) => {
+                    tracing::error!(tenant.id = %tenant.0, "Checking open connections panicked; trying again")
+                }
+                Err(_elapsed) => {
+                    tracing::warn!(tenant.id = %tenant.0, "Checking open connections took too long; trying again")
+                }
             }
         };
         futures::stream::iter(tenants).for_each_concurrent(AT_ONCE, looking).await;

