@@ -99,7 +99,6 @@ pub struct SessionQuery;
 #[Object]
 impl SessionQuery {
     /// Sessions of the caller, latest first, those that are over included. With USER_ADMIN also those of others.
-    #[expect(clippy::too_many_arguments, reason = "the contract's arguments of a connection")]
     async fn sessions(
         &self,
         ctx: &Context<'_>,
