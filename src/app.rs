@@ -7,13 +7,13 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Seal, token::TokenKeys},
+    auth::Seal,
     config::{Config, ConfigError, MAIL_HANDOVER},
     db::{Db, DbError},
     domain::{
         clock::Clock,
         cx::{CommitHints, Cx},
-        identity::Authenticator,
+        identity::{Authenticator, Presence},
     },
     events::{EventsOptions, Live},
     http::{
@@ -47,6 +47,8 @@ pub struct App {
     pub cx: Cx,
     /// Words to actors.
     pub authenticator: Authenticator,
+    /// Who is connected to this node.
+    pub presence: Presence,
     /// The API.
     pub schema: ApiSchema,
     /// Live events of this node.
@@ -82,14 +84,16 @@ impl App {
         let cx = Cx {
             db,
             seal: Seal::new(&secret),
-            tokens: TokenKeys::new(&secret),
+            tokens: config.token_keys()?,
             clock,
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
             mail_domain: config.mail_domain.as_str().into(),
             public_url: config.public_url.as_str().into(),
         };
         let authenticator = Authenticator::new(cx.clone());
-        live.start(cx.clone(), authenticator.clone(), shutdown.clone(), &tasks);
+        let presence = Presence::new(cx.clone(), authenticator.clone());
+        live.start(cx.clone(), authenticator.clone(), presence.clone(), shutdown.clone(), &tasks);
+        tasks.spawn(presence.clone().watch(shutdown.clone()));
         let schema = schema::builder()
             .extension(DocumentGuard(DocumentLimits::default()))
             .extension(schema::request::PerOperation)
@@ -98,7 +102,18 @@ impl App {
             .data(Arc::clone(&live))
             .finish();
         let sockets = Sockets::new(shutdown.clone());
-        Ok(Self { cx, authenticator, schema, live, mailer, sockets, shutdown, tasks, config: Arc::new(config) })
+        Ok(Self {
+            cx,
+            authenticator,
+            presence,
+            schema,
+            live,
+            mailer,
+            sockets,
+            shutdown,
+            tasks,
+            config: Arc::new(config),
+        })
     }
 
     /// The worker of this process.
@@ -118,9 +133,10 @@ impl App {
     pub fn router(&self, graphiql: GraphiqlPage, metrics: Option<PrometheusHandle>) -> axum::Router {
         http::router(Surface {
             executor: self.schema.clone(),
-            gate: ActorGate::new(self.authenticator.clone(), Arc::clone(&self.cx.clock)),
+            gate: ActorGate::new(self.authenticator.clone(), self.presence.clone(), Arc::clone(&self.cx.clock)),
             sockets: self.sockets.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
+            trusted_proxies: self.config.trusted_proxies.clone(),
             readiness: http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone()),
             metrics,
             graphiql,

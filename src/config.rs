@@ -6,8 +6,9 @@ use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    auth,
+    auth::{self, token::TokenKeys},
     db::{CellPlan, DbOptions, Server},
+    http::TrustedProxies,
 };
 
 /// One setting, as `horae help config` lists it.
@@ -34,7 +35,9 @@ settings! {
     HORAE_LISTEN = "127.0.0.1:8080", "Address and port of the API.";
     HORAE_PUBLIC_URL = "http://127.0.0.1:8080", "Address under which patients and front ends reach the API; links in mails begin with it.";
     HORAE_SECRET = "", "At least 32 characters, the same on every node. Tokens, ids and cursors are signed with keys derived from it.";
+    HORAE_TOKEN_KEYS = "", "Keys of access tokens: kid:secret,kid:secret. The first signs, all verify, so that keys can be exchanged without a logout. The word derived stands for the key made from HORAE_SECRET, which is also the only one when this is empty. Secrets have at least 32 characters and no comma.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
+    HORAE_TRUSTED_PROXIES = "", "Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas. Only they are believed when X-Forwarded-For says whose request it is. Empty: nobody is.";
     HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";
     RUST_LOG = "info,sqlx=warn,tower_http=warn,sea_orm_migration=warn", "Which log lines are written.";
     DATABASE_URL = "", "PostgreSQL as its owner: postgres://user:password@host:5432/database. Needed by migrate, tenant and demo; without it demo starts a PostgreSQL of its own.";
@@ -71,8 +74,12 @@ pub struct Config {
     pub public_url: String,
     /// Source of all keys.
     pub secret: SecretString,
+    /// Keys of access tokens, as written; see [`Config::token_keys`].
+    pub token_keys: SecretString,
     /// Origins of pages; empty: any.
     pub allowed_origins: Vec<String>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: TrustedProxies,
     /// Log lines as JSON.
     pub log_json: bool,
     /// Which log lines.
@@ -140,7 +147,10 @@ impl Config {
             listen: settings.parse("HORAE_LISTEN", "an address and port, like 0.0.0.0:8080")?,
             public_url: settings.text("HORAE_PUBLIC_URL").trim_end_matches('/').to_owned(),
             secret: settings.text("HORAE_SECRET").into(),
+            token_keys: settings.text("HORAE_TOKEN_KEYS").into(),
             allowed_origins: settings.list("HORAE_ALLOWED_ORIGINS"),
+            trusted_proxies: settings
+                .parse("HORAE_TRUSTED_PROXIES", "a list of addresses or networks like 10.0.0.0/8")?,
             log_json: match settings.text("HORAE_LOG_FORMAT").as_str() {
                 "text" => false,
                 "json" => true,
@@ -186,6 +196,15 @@ impl Config {
             return Err(ConfigError { name: "HORAE_SECRET", problem });
         }
         Ok(secret)
+    }
+
+    /// The keys that sign and verify access tokens.
+    ///
+    /// # Errors
+    /// When one of them cannot be used, or the secret is missing.
+    pub fn token_keys(&self) -> Result<TokenKeys, ConfigError> {
+        TokenKeys::from_setting(self.token_keys.expose_secret(), self.secret()?)
+            .map_err(|error| ConfigError { name: "HORAE_TOKEN_KEYS", problem: error.to_string() })
     }
 
     /// How to reach PostgreSQL.

@@ -1,13 +1,28 @@
 //! Access tokens: short-lived JWTs that name tenant, user and session. What the user may do is not in them; it is
 //! read from the database, so that a change takes effect within seconds.
+//!
+//! Several keys may be known at once: the first signs, all verify, and a token says by `kid` which one made it. So keys
+//! are exchanged without anybody noticing; how, `docs/operations.md` says.
 
+use std::{collections::HashMap, sync::Arc};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use chrono::{DateTime, Utc};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, errors::ErrorKind};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 const ISSUER: &str = "horae";
 const AUDIENCE: &str = "horae-api";
+
+/// The word in the setting that stands for the key derived from the configured secret …
+const DERIVED: &str = "derived";
+/// … and the name of that key in tokens.
+const DERIVED_KID: &str = "1";
+/// Shorter secrets can be guessed offline from one token.
+const MIN_SECRET: usize = 32;
+/// Longer words are no tokens of ours, and not worth decoding.
+const MAX_TOKEN: usize = 4096;
 
 /// What an access token says.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,26 +43,108 @@ pub struct Claims {
     pub iat: i64,
 }
 
-/// Signs and checks access tokens.
-#[derive(Clone)]
-pub struct TokenKeys {
-    kid: String,
+/// Why a word is no valid token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flaw {
+    /// It does not have the form of a token of ours.
+    Malformed,
+    /// It asks to be verified by another algorithm than ours, or by none.
+    Algorithm,
+    /// It names a key that is not known (any more), or none.
+    UnknownKey,
+    /// Its key did not sign it.
+    Signature,
+    /// Somebody else issued it.
+    Issuer,
+    /// It is for somebody else.
+    Audience,
+    /// It held until some time ago.
+    Expired,
+}
+
+impl Flaw {
+    /// The word in metrics and logs.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Algorithm => "algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::Signature => "signature",
+            Self::Issuer => "issuer",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+/// The head of a token, read before it is believed: which key is to verify it.
+#[derive(Deserialize)]
+struct Head {
+    alg: String,
+    kid: Option<String>,
+}
+
+struct Key {
     encoding: EncodingKey,
     decoding: DecodingKey,
 }
 
-impl std::fmt::Debug for TokenKeys {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "TokenKeys({})", self.kid)
+impl Key {
+    fn new(secret: &[u8]) -> Self {
+        Self { encoding: EncodingKey::from_secret(secret), decoding: DecodingKey::from_secret(secret) }
     }
 }
 
+/// Signs and checks access tokens.
+#[derive(Clone)]
+pub struct TokenKeys {
+    signing: Arc<str>,
+    known: Arc<HashMap<String, Key>>,
+}
+
+impl std::fmt::Debug for TokenKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TokenKeys({})", self.signing)
+    }
+}
+
+/// The setting of the keys cannot be used. Says nothing of any secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct BadKeys(String);
+
 impl TokenKeys {
-    /// Keys derived from the configured secret.
-    #[must_use]
-    pub fn new(secret: &[u8]) -> Self {
-        let key = super::derive(secret, b"horae access token 1");
-        Self { kid: "1".to_owned(), encoding: EncodingKey::from_secret(&key), decoding: DecodingKey::from_secret(&key) }
+    /// From a list `kid:secret,…`; the first signs, all verify. The word `derived` in it is the key derived from
+    /// `secret`, which is also the only one when the list is empty.
+    ///
+    /// # Errors
+    /// An entry that is none, a secret that is short, a name that is there twice.
+    pub fn from_setting(setting: &str, secret: &[u8]) -> Result<Self, BadKeys> {
+        let mut known = HashMap::new();
+        let mut signing: Option<Arc<str>> = None;
+        let entries = setting.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let alone = setting.trim().is_empty().then_some(DERIVED);
+        for (at, entry) in (1..).zip(entries.chain(alone)) {
+            let (kid, key) = if entry == DERIVED {
+                (DERIVED_KID, Key::new(&super::derive(secret, b"horae access token 1")))
+            } else {
+                explicit(entry).ok_or_else(|| {
+                    BadKeys(format!(
+                        "entry {at} is not kid:secret with a kid of letters, digits, dots and hyphens and a secret of at \
+                         least {MIN_SECRET} characters, nor the word {DERIVED}"
+                    ))
+                })?
+            };
+            if known.insert(kid.to_owned(), key).is_some() {
+                return Err(BadKeys(format!(
+                    "two keys are called `{kid}`; tokens name their key, so each needs a name of its own"
+                )));
+            }
+            signing.get_or_insert_with(|| kid.into());
+        }
+        let signing = signing.ok_or_else(|| BadKeys("it holds no key".to_owned()))?;
+        Ok(Self { signing, known: Arc::new(known) })
     }
 
     /// A token for this session, valid until `expires_at`.
@@ -62,7 +159,9 @@ impl TokenKeys {
         now: DateTime<Utc>,
         expires_at: DateTime<Utc>,
     ) -> Result<String, jsonwebtoken::errors::Error> {
-        let header = Header { kid: Some(self.kid.clone()), ..Header::new(Algorithm::HS256) };
+        let kid = self.signing.as_ref();
+        let key = self.known.get(kid).ok_or(ErrorKind::InvalidKeyFormat)?;
+        let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::HS256) };
         let claims = Claims {
             iss: ISSUER.to_owned(),
             aud: AUDIENCE.to_owned(),
@@ -72,19 +171,100 @@ impl TokenKeys {
             exp: expires_at.timestamp(),
             iat: now.timestamp(),
         };
-        jsonwebtoken::encode(&header, &claims, &self.encoding)
+        jsonwebtoken::encode(&header, &claims, &key.encoding)
     }
 
-    /// What a genuine token says, or none: forged, of another audience, or no longer valid at `now`.
-    #[must_use]
-    pub fn check(&self, token: &str, now: DateTime<Utc>) -> Option<Claims> {
+    /// What a genuine token says.
+    ///
+    /// # Errors
+    /// Why it is not believed at `now`.
+    pub fn check(&self, token: &str, now: DateTime<Utc>) -> Result<Claims, Flaw> {
+        let head = head(token).ok_or(Flaw::Malformed)?;
+        if head.alg != "HS256" {
+            return Err(Flaw::Algorithm);
+        }
+        let key = head.kid.and_then(|kid| self.known.get(&kid)).ok_or(Flaw::UnknownKey)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_issuer(&[ISSUER]);
         validation.set_audience(&[AUDIENCE]);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         // Expiry is judged by the injected clock, below.
         validation.validate_exp = false;
-        let claims = jsonwebtoken::decode::<Claims>(token, &self.decoding, &validation).ok()?.claims;
-        (claims.exp > now.timestamp()).then_some(claims)
+        let claims =
+            jsonwebtoken::decode::<Claims>(token, &key.decoding, &validation).map_err(|error| match error.kind() {
+                ErrorKind::InvalidSignature => Flaw::Signature,
+                ErrorKind::InvalidIssuer => Flaw::Issuer,
+                ErrorKind::InvalidAudience => Flaw::Audience,
+                ErrorKind::InvalidAlgorithm => Flaw::Algorithm,
+                _ => Flaw::Malformed,
+            })?;
+        if claims.claims.exp > now.timestamp() { Ok(claims.claims) } else { Err(Flaw::Expired) }
+    }
+}
+
+fn explicit(entry: &str) -> Option<(&str, Key)> {
+    let (kid, secret) = entry.split_once(':')?;
+    let sane = (1..=64).contains(&kid.len())
+        && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
+    (sane && secret.len() >= MIN_SECRET).then(|| (kid, Key::new(secret.as_bytes())))
+}
+
+fn head(token: &str) -> Option<Head> {
+    if token.len() > MAX_TOKEN {
+        return None;
+    }
+    let (head, _) = token.split_once('.')?;
+    serde_json::from_slice(&BASE64.decode(head).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::expect_used, reason = "tests fail by panicking")]
+
+    use super::*;
+
+    const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
+    const OTHER: &str = "fedcba9876543210fedcba9876543210";
+
+    fn keys(setting: &str) -> TokenKeys {
+        TokenKeys::from_setting(setting, SECRET).expect("keys")
+    }
+
+    fn token(keys: &TokenKeys) -> String {
+        let until = DateTime::UNIX_EPOCH + chrono::TimeDelta::minutes(10);
+        keys.issue(Uuid::nil(), Uuid::nil(), Uuid::nil(), DateTime::UNIX_EPOCH, until).expect("a token")
+    }
+
+    #[test]
+    fn the_first_key_signs_and_all_verify() {
+        let (before, adding) = (keys(""), keys(&format!("derived,b:{OTHER}")));
+        let (swapped, after) = (keys(&format!("b:{OTHER},derived")), keys(&format!("b:{OTHER}")));
+        let (old, new) = (token(&before), token(&swapped));
+        let now = DateTime::UNIX_EPOCH;
+        for node in [&before, &adding, &swapped] {
+            assert!(node.check(&old, now).is_ok(), "{node:?}");
+        }
+        for node in [&adding, &swapped, &after] {
+            assert!(node.check(&new, now).is_ok(), "{node:?}");
+        }
+        assert_eq!(before.check(&new, now).err(), Some(Flaw::UnknownKey));
+        assert_eq!(after.check(&old, now).err(), Some(Flaw::UnknownKey));
+    }
+
+    #[test]
+    fn settings_that_are_no_keys_are_refused_without_telling_a_secret() {
+        for bad in [
+            "a",
+            "a:short",
+            ",",
+            &format!(":{OTHER}"),
+            &format!("a b:{OTHER}"),
+            &format!("a:{OTHER},a:{OTHER}"),
+            "derived,derived",
+        ] {
+            let refused = TokenKeys::from_setting(bad, SECRET).err().unwrap_or_else(|| panic!("{bad} was taken"));
+            assert!(!refused.to_string().contains(OTHER) && !refused.to_string().contains("short\""), "{refused}");
+        }
+        assert!(!format!("{:?}", keys(&format!("b:{OTHER}"))).contains(OTHER));
     }
 }

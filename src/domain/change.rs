@@ -54,6 +54,14 @@ impl Change {
     }
 }
 
+impl Change {
+    /// Whether somebody may do something else now, or may not go on. A login and a refresh change nobody's rights.
+    fn touches_rights(&self) -> bool {
+        matches!(self.subject_type, "User" | "Role" | "Session" | "ApiKey")
+            && !matches!(self.action, "login" | "refreshSession")
+    }
+}
+
 /// The changes of one transaction, in order.
 #[derive(Debug)]
 pub struct Changes {
@@ -95,6 +103,11 @@ impl Changes {
     /// One more.
     pub fn push(&mut self, change: Change) {
         self.changes.push(change);
+    }
+
+    /// Whether one of them changes what somebody may do.
+    pub(super) fn touch_rights(&self) -> bool {
+        self.changes.iter().any(Change::touches_rights)
     }
 
     /// Writes them as the last statement before the commit, because the row that gives out positions stays locked

@@ -15,10 +15,13 @@ use crate::{
     db::{Access, Db, TenantId, TenantStatus, TenantTx},
 };
 
-/// Told that a tenant's event log has grown, after the commit. A lost hint delays readers, nothing more.
+/// Told what a commit means for others, afterwards. A lost hint delays them, nothing more.
 pub trait CommitHints: Send + Sync + 'static {
     /// The log of `tenant` has grown.
     fn committed(&self, tenant: TenantId);
+
+    /// Somebody of `tenant` may do something else now, or may not go on: a role, a session, a key changed.
+    fn rights_changed(&self, tenant: TenantId);
 }
 
 /// Database, clock, seals and hints, handed down from the composition root.
@@ -95,8 +98,13 @@ impl Cx {
     /// When PostgreSQL refuses or the connection breaks.
     pub async fn commit(&self, tx: TenantTx, changes: Changes) -> Result<(), Failure> {
         let tenant = tx.tenant().id;
+        let rights = changes.touch_rights();
         let hint = changes.write(self, &tx).await?;
         tx.commit().await?;
+        // First, so that a reader that the other hint wakes judges by the new rights.
+        if rights {
+            self.hints.rights_changed(tenant);
+        }
         if hint {
             self.hints.committed(tenant);
         }

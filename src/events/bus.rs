@@ -1,4 +1,4 @@
-//! Hints between nodes by Redis: "the log of this tenant has grown". A hint is fire-and-forget: it never waits, never
+//! Hints between nodes by Redis: "the log of this tenant has grown", "rights of this tenant have changed". A hint is fire-and-forget: it never waits, never
 //! fails a booking, and may be lost, because every reader also looks by itself.
 
 use std::{
@@ -26,15 +26,37 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_secs(2);
 
-const PREFIX: &str = "horae:events:";
-
-/// The channel of a tenant's hints. Every name in Redis is made here.
-fn channel(tenant: TenantId) -> String {
-    format!("{PREFIX}{}", tenant.0)
+/// What a node tells the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Hint {
+    /// The tenant's log has grown. Heard by the nodes that follow the tenant.
+    Grown(TenantId),
+    /// Somebody of the tenant may do something else now. Rare, and heard by every node: each may know sessions of any
+    /// tenant.
+    Rights(TenantId),
 }
 
-fn tenant_of(channel: &str) -> Option<TenantId> {
-    channel.strip_prefix(PREFIX).and_then(|id| Uuid::parse_str(id).ok()).map(TenantId)
+const GROWN: &str = "horae:events:";
+const RIGHTS: &str = "horae:rights:";
+/// The rights of every tenant.
+const ALL_RIGHTS: &str = "horae:rights:*";
+
+impl Hint {
+    /// The channel of a hint. Every name in Redis is made here.
+    fn channel(self) -> String {
+        match self {
+            Self::Grown(tenant) => format!("{GROWN}{}", tenant.0),
+            Self::Rights(tenant) => format!("{RIGHTS}{}", tenant.0),
+        }
+    }
+
+    fn parse(channel: &str) -> Option<Self> {
+        let tenant = |id: &str| Uuid::parse_str(id).ok().map(TenantId);
+        match channel.strip_prefix(GROWN) {
+            Some(id) => tenant(id).map(Self::Grown),
+            None => tenant(channel.strip_prefix(RIGHTS)?).map(Self::Rights),
+        }
+    }
 }
 
 /// One node's place on the bus.
@@ -42,9 +64,9 @@ pub(super) struct RedisBus {
     client: redis::Client,
     /// Tells this node's own hints, which it has had already, from the others'.
     node: String,
-    waiting: mpsc::Sender<TenantId>,
+    waiting: mpsc::Sender<Hint>,
     /// Taken by the one task that publishes.
-    outgoing: Mutex<Option<mpsc::Receiver<TenantId>>>,
+    outgoing: Mutex<Option<mpsc::Receiver<Hint>>>,
     followed: Mutex<HashSet<TenantId>>,
     followed_changed: Notify,
 }
@@ -63,8 +85,8 @@ impl RedisBus {
     }
 
     /// Tells the other nodes, some time soon. Never waits.
-    pub(super) fn announce(&self, tenant: TenantId) {
-        if self.waiting.try_send(tenant).is_err() {
+    pub(super) fn announce(&self, hint: Hint) {
+        if self.waiting.try_send(hint).is_err() {
             metrics::counter!("horae_hints_dropped_total").increment(1);
         }
     }
@@ -111,8 +133,8 @@ pub(super) async fn publish(bus: Arc<RedisBus>, shutdown: CancellationToken) {
         loop {
             batch.clear();
             outgoing.recv_many(&mut batch, MOST_WAITING).await;
-            let tenants: HashSet<TenantId> = batch.iter().copied().collect();
-            match send(&bus, &mut connection, &tenants).await {
+            let hints: HashSet<Hint> = batch.iter().copied().collect();
+            match send(&bus, &mut connection, &hints).await {
                 Ok(()) => {
                     backoff = Backoff::new();
                     if std::mem::take(&mut down) {
@@ -135,7 +157,7 @@ pub(super) async fn publish(bus: Arc<RedisBus>, shutdown: CancellationToken) {
 async fn send(
     bus: &RedisBus,
     connection: &mut Option<MultiplexedConnection>,
-    tenants: &HashSet<TenantId>,
+    hints: &HashSet<Hint>,
 ) -> Result<(), redis::RedisError> {
     let open = match connection {
         Some(open) => open,
@@ -147,8 +169,8 @@ async fn send(
         }
     };
     let mut pipeline = redis::pipe();
-    for tenant in tenants {
-        pipeline.publish(channel(*tenant), &bus.node).ignore();
+    for hint in hints {
+        pipeline.publish(hint.channel(), &bus.node).ignore();
     }
     pipeline.exec_async(open).await
 }
@@ -182,20 +204,25 @@ async fn listen_once(bus: &RedisBus, hub: &Hub, connected: impl FnOnce()) -> Str
         Ok(Err(error)) => return error.to_string(),
         Err(_elapsed) => return "it does not answer".to_owned(),
     };
+    match timeout(PATIENCE, sink.psubscribe(ALL_RIGHTS)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => return error.to_string(),
+        Err(_elapsed) => return "it does not answer".to_owned(),
+    }
     connected();
     let mut subscribed = HashSet::new();
     loop {
         // First subscribed, then looked: what was committed in between is found by the look.
         let wanted = bus.followed();
         for tenant in wanted.difference(&subscribed) {
-            match timeout(PATIENCE, sink.subscribe(channel(*tenant))).await {
+            match timeout(PATIENCE, sink.subscribe(Hint::Grown(*tenant).channel())).await {
                 Ok(Ok(())) => hub.hint(*tenant),
                 Ok(Err(error)) => return error.to_string(),
                 Err(_elapsed) => return "it does not answer".to_owned(),
             }
         }
         for tenant in subscribed.difference(&wanted) {
-            match timeout(PATIENCE, sink.unsubscribe(channel(*tenant))).await {
+            match timeout(PATIENCE, sink.unsubscribe(Hint::Grown(*tenant).channel())).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => return error.to_string(),
                 Err(_elapsed) => return "it does not answer".to_owned(),
@@ -208,10 +235,13 @@ async fn listen_once(bus: &RedisBus, hub: &Hub, connected: impl FnOnce()) -> Str
                 hint = hints.next() => match hint {
                     None => return "the connection was lost".to_owned(),
                     Some(hint) => {
-                        if hint.get_payload_bytes() != bus.node.as_bytes()
-                            && let Some(tenant) = tenant_of(hint.get_channel_name())
-                        {
-                            hub.hint(tenant);
+                        if hint.get_payload_bytes() == bus.node.as_bytes() {
+                            continue;
+                        }
+                        match Hint::parse(hint.get_channel_name()) {
+                            Some(Hint::Grown(tenant)) => hub.hint(tenant),
+                            Some(Hint::Rights(tenant)) => hub.rights_changed(tenant),
+                            None => {}
                         }
                     }
                 },
@@ -227,8 +257,11 @@ mod tests {
     #[test]
     fn a_channel_names_its_tenant_and_no_other() {
         let tenant = TenantId(Uuid::from_u128(7));
-        assert_eq!(tenant_of(&channel(tenant)), Some(tenant));
-        assert_eq!(tenant_of("horae:events:"), None);
-        assert_eq!(tenant_of("other:00000000-0000-0000-0000-000000000007"), None);
+        for hint in [Hint::Grown(tenant), Hint::Rights(tenant)] {
+            assert_eq!(Hint::parse(&hint.channel()), Some(hint));
+        }
+        assert_eq!(Hint::parse("horae:events:"), None);
+        assert_eq!(Hint::parse("horae:rights:*"), None);
+        assert_eq!(Hint::parse("other:00000000-0000-0000-0000-000000000007"), None);
     }
 }

@@ -5,7 +5,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -26,7 +26,12 @@ use super::{
 };
 use crate::{
     db::TenantId,
-    domain::{cx::Cx, event_cursor::EventCursor, identity::Authenticator, refusal::Failure},
+    domain::{
+        cx::Cx,
+        event_cursor::EventCursor,
+        identity::{Authenticator, Presence},
+        refusal::Failure,
+    },
 };
 
 /// How long a subscriber waits for the first look at its tenant's log.
@@ -47,6 +52,7 @@ pub(super) enum Signal {
 pub(super) struct Hub {
     pub(super) cx: Cx,
     pub(super) authenticator: Authenticator,
+    presence: Presence,
     pub(super) options: EventsOptions,
     pub(super) shutdown: CancellationToken,
     redis: Option<Arc<RedisBus>>,
@@ -59,6 +65,8 @@ pub(super) struct Channel {
     pub(super) tenant: TenantId,
     pub(super) standings: Standings,
     pub(super) hint: Notify,
+    /// Whether standings are to be judged at the next look.
+    rights_hinted: AtomicBool,
     feed: Mutex<Feed>,
     /// Whether the reader knows where the log ends.
     started: watch::Sender<bool>,
@@ -75,20 +83,33 @@ struct Feed {
 impl Hub {
     pub(super) fn new(
         cx: Cx,
-        authenticator: Authenticator,
+        (authenticator, presence): (Authenticator, Presence),
         options: EventsOptions,
         redis: Option<Arc<RedisBus>>,
         shutdown: CancellationToken,
         tasks: TaskTracker,
     ) -> Arc<Self> {
-        Arc::new(Self { cx, authenticator, options, shutdown, redis, tasks, channels: Mutex::default() })
+        Arc::new(Self { cx, authenticator, presence, options, shutdown, redis, tasks, channels: Mutex::default() })
     }
 
     pub(super) fn hint(&self, tenant: TenantId) {
-        let channel = self.channels.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned();
-        if let Some(channel) = channel {
+        if let Some(channel) = self.channel(tenant) {
             channel.hint.notify_one();
         }
+    }
+
+    /// Somebody's rights changed: what is known of them is void, and who is connected is looked at.
+    pub(super) fn rights_changed(&self, tenant: TenantId) {
+        self.authenticator.forget_tenant(tenant);
+        self.presence.hint(tenant);
+        if let Some(channel) = self.channel(tenant) {
+            channel.rights_hinted.store(true, Ordering::Release);
+            channel.hint.notify_one();
+        }
+    }
+
+    fn channel(&self, tenant: TenantId) -> Option<Arc<Channel>> {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).get(&tenant).cloned()
     }
 
     pub(super) fn readers(&self) -> usize {
@@ -143,6 +164,7 @@ impl Channel {
             tenant,
             standings: Standings::default(),
             hint: Notify::new(),
+            rights_hinted: AtomicBool::new(false),
             feed: Mutex::new(Feed { position, sender }),
             started: watch::Sender::new(false),
             members: AtomicUsize::new(0),
@@ -151,6 +173,11 @@ impl Channel {
 
     pub(super) fn is_empty(&self) -> bool {
         self.members.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether rights changed since the last time this was asked.
+    pub(super) fn take_rights_hint(&self) -> bool {
+        self.rights_hinted.swap(false, Ordering::AcqRel)
     }
 
     /// How far events have been sent.

@@ -32,11 +32,11 @@ use crate::{
     db::TenantId,
     domain::{
         cx::{CommitHints, Cx},
-        identity::Authenticator,
+        identity::{Authenticator, Presence},
         refusal::Failure,
     },
 };
-use bus::RedisBus;
+use bus::{Hint, RedisBus};
 use hub::Hub;
 
 /// How live events travel.
@@ -95,11 +95,19 @@ impl Live {
         self: &Arc<Self>,
         cx: Cx,
         authenticator: Authenticator,
+        presence: Presence,
         shutdown: CancellationToken,
         tasks: &TaskTracker,
     ) {
         let redis = self.redis.clone();
-        let hub = Hub::new(cx, authenticator, self.options.clone(), redis.clone(), shutdown.clone(), tasks.clone());
+        let hub = Hub::new(
+            cx,
+            (authenticator, presence),
+            self.options.clone(),
+            redis.clone(),
+            shutdown.clone(),
+            tasks.clone(),
+        );
         *self.hub.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&hub));
         if let Some(redis) = redis {
             tasks.spawn(bus::publish(Arc::clone(&redis), shutdown.clone()));
@@ -148,7 +156,16 @@ impl CommitHints for Live {
             hub.hint(tenant);
         }
         if let Some(redis) = &self.redis {
-            redis.announce(tenant);
+            redis.announce(Hint::Grown(tenant));
+        }
+    }
+
+    fn rights_changed(&self, tenant: TenantId) {
+        if let Some(hub) = self.hub() {
+            hub.rights_changed(tenant);
+        }
+        if let Some(redis) = &self.redis {
+            redis.announce(Hint::Rights(tenant));
         }
     }
 }

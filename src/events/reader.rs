@@ -266,7 +266,8 @@ impl Reader<'_> {
             let after = self.channel.position().position;
             let limit = self.hub.options.batch;
             let rows = rows(&tx, after, i64::MAX, limit, &Filter::default()).await?;
-            if self.rights_checked.elapsed() >= self.hub.options.poll
+            if self.channel.take_rights_hint()
+                || self.rights_checked.elapsed() >= self.hub.options.poll
                 || rows.iter().any(|row| is_of_rights(&row.r#type))
             {
                 self.check_rights(&tx).await?;

@@ -14,7 +14,7 @@ use super::{
     rights::Standing,
 };
 use crate::{
-    auth::{Actor, Scope},
+    auth::{Actor, Scope, alarm},
     db::{Access, TenantTx},
     domain::{
         agenda::visibility::Sight,
@@ -219,6 +219,7 @@ impl Subscription {
         let after =
             wanted.after.map(|word| EventCursor::open(&hub.cx.seal, &word).ok_or_else(not_a_cursor)).transpose()?;
         if after.is_some_and(|after| after.tenant_key != actor.tenant.key) {
+            alarm::tenant_mismatch("cursor");
             return Err(not_a_cursor().into());
         }
         // A closed centre says so here.

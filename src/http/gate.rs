@@ -7,16 +7,17 @@ use axum::http::{HeaderMap, header, request::Parts};
 use serde_json::Value;
 
 use super::{
-    RequestId,
+    ClientAddress, RequestId,
     graphql::{Admission, Gate, Refusal},
 };
 use crate::{
+    auth::Actor,
     domain::{
         clock::Clock,
-        identity::{Authenticator, authenticate::Authenticated},
+        identity::{Authenticator, Presence, authenticate::Authenticated},
         refusal::{Failure, Fault},
     },
-    schema::request::{Caller, Device, RequestId as OperationRequestId},
+    schema::request::{Address, Caller, Device, RequestId as OperationRequestId},
 };
 
 /// Longest name of a device that is kept.
@@ -26,17 +27,23 @@ const MAX_DEVICE: usize = 200;
 #[derive(Clone)]
 pub struct ActorGate {
     authenticator: Authenticator,
+    presence: Presence,
     clock: Arc<dyn Clock>,
 }
 
 impl ActorGate {
-    /// With this authenticator; the clock tells how long a token still holds.
+    /// With this authenticator, and the registry of those who stay; the clock tells how long a token still holds.
     #[must_use]
-    pub fn new(authenticator: Authenticator, clock: Arc<dyn Clock>) -> Self {
-        Self { authenticator, clock }
+    pub fn new(authenticator: Authenticator, presence: Presence, clock: Arc<dyn Clock>) -> Self {
+        Self { authenticator, presence, clock }
     }
 
-    async fn judge(&self, parts: &Parts, credentials: Option<String>) -> Result<Admission, Refusal> {
+    /// The admission, and who was admitted.
+    async fn judge(
+        &self,
+        parts: &Parts,
+        credentials: Option<String>,
+    ) -> Result<(Admission, Option<Arc<Actor>>), Refusal> {
         let request_id: Arc<str> = parts
             .extensions
             .get::<RequestId>()
@@ -56,9 +63,13 @@ impl ActorGate {
         if let Some(device) = text(&parts.headers, &header::USER_AGENT) {
             data.insert(Device(device.chars().take(MAX_DEVICE).collect()));
         }
+        if let Some(ClientAddress(address)) = parts.extensions.get() {
+            data.insert(Address(*address));
+        }
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
-        data.insert(Caller(who.map(|who| who.actor)));
-        Ok(Admission { data, expires_in, ended: None })
+        let actor = who.map(|who| who.actor);
+        data.insert(Caller(actor.clone()));
+        Ok((Admission { data, expires_in, ended: None }, actor))
     }
 
     fn remaining(&self, who: &Authenticated) -> Option<Duration> {
@@ -69,7 +80,7 @@ impl ActorGate {
 impl Gate for ActorGate {
     async fn admit(&self, parts: &Parts) -> Result<Admission, Refusal> {
         let credentials = bearer(text(&parts.headers, &header::AUTHORIZATION))?;
-        self.judge(parts, credentials).await
+        self.judge(parts, credentials).await.map(|(admission, _actor)| admission)
     }
 
     /// Browsers cannot set headers on a socket, so `connection_init` carries what would be one:
@@ -85,7 +96,13 @@ impl Gate for ActorGate {
             Some(value) => bearer(Some(value))?,
             None => bearer(text(&parts.headers, &header::AUTHORIZATION))?,
         };
-        self.judge(parts, credentials).await
+        let (mut admission, actor) = self.judge(parts, credentials).await?;
+        if let Some(present) = actor.and_then(|actor| self.presence.enter(&actor)) {
+            admission.ended = Some(present.ended());
+            // The place in the registry is held as long as the socket holds its data.
+            admission.data.insert(present);
+        }
+        Ok(admission)
     }
 }
 

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::centres::{self, DemoCentre};
 use crate::{
     app::App,
-    domain::identity::login::{self, Login},
+    domain::identity::{
+        login::{self, Login},
+        session::Place,
+    },
     http::graphiql::Tab,
 };
 
@@ -116,7 +119,7 @@ async fn access_token(app: &App, centre: &DemoCentre) -> Option<String> {
         tenant_slug: centre.slug.to_owned(),
         email: centre.logins.first()?.email.clone(),
         password: centres::PASSWORD.to_owned(),
-        device: Some("GraphiQL".to_owned()),
+        place: Place { device: Some("GraphiQL".to_owned()), address: None },
         request_id: "graphiql".to_owned(),
     };
     login::run(&app.cx, login).await.ok().map(|tokens| tokens.access)

@@ -1,7 +1,11 @@
 //! From a bearer word to an [`Actor`]. What a session may do is read from the database and kept for a few seconds, so
 //! that a change of rights or a logout takes effect everywhere within [`STALENESS`].
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use moka::future::Cache;
@@ -9,7 +13,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Actor, ActorKind, BuiltinRole, Permission, PermissionSet, token_hash},
+    auth::{Actor, ActorKind, BuiltinRole, Permission, PermissionSet, alarm, token_hash},
     db::{Access, Tenant, TenantId, TenantStatus, TenantTx},
     domain::{cx::Cx, refusal::Failure},
 };
@@ -33,9 +37,15 @@ pub struct Authenticated {
 #[derive(Clone)]
 pub struct Authenticator {
     cx: Cx,
-    sessions: Cache<(TenantId, Uuid), Option<Arc<Known>>>,
+    sessions: Cache<SessionKey, Option<Arc<Known>>>,
     keys: Cache<Vec<u8>, Option<Arc<KnownKey>>>,
+    /// How often what is known of a tenant's sessions became void. Part of their key, so that an answer that was on its
+    /// way meanwhile is void too.
+    generations: Arc<RwLock<HashMap<TenantId, u64>>>,
 }
+
+/// Tenant, generation, session.
+type SessionKey = (TenantId, u64, Uuid);
 
 /// What a session may do, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,6 +110,7 @@ impl Authenticator {
             cx,
             sessions: Cache::builder().time_to_live(STALENESS).max_capacity(100_000).build(),
             keys: Cache::builder().time_to_live(STALENESS).max_capacity(10_000).build(),
+            generations: Arc::default(),
         }
     }
 
@@ -116,18 +127,22 @@ impl Authenticator {
         if word.starts_with(PUBLISHABLE) && word.contains('.') && word.matches('.').count() == 1 {
             return self.publishable(word, origin, request_id).await;
         }
-        let Some(claims) = self.cx.tokens.check(word, self.cx.now()) else {
-            return Ok(None);
+        let refused = |reason, tenant| {
+            alarm::auth_failure(reason, tenant, request_id);
+            Ok(None)
+        };
+        let claims = match self.cx.tokens.check(word, self.cx.now()) {
+            Ok(claims) => claims,
+            Err(flaw) => return refused(flaw.as_str(), None),
         };
         let Some(tenant) = self.cx.db.find_tenant(TenantId(claims.tid)).await? else {
-            return Ok(None);
+            return refused("tenant", None);
         };
-        let Some(known) = self.session(&tenant, claims.sid).await? else {
-            return Ok(None);
+        // A session of another centre is none of this one.
+        let known = self.session(&tenant, claims.sid).await?.filter(|known| known.user == claims.sub);
+        let Some(known) = known else {
+            return refused("session", Some(tenant.id));
         };
-        if known.user != claims.sub {
-            return Ok(None);
-        }
         let actor = Actor {
             tenant,
             kind: ActorKind::User,
@@ -168,11 +183,20 @@ impl Authenticator {
 
     /// Forgets a session at once on this node; the others notice within [`STALENESS`].
     pub async fn forget(&self, tenant: TenantId, session: Uuid) {
-        self.sessions.invalidate(&(tenant, session)).await;
+        self.sessions.invalidate(&(tenant, self.generation(tenant), session)).await;
+    }
+
+    /// Forgets every session of a tenant at once: somebody's rights changed, on whatever node.
+    pub fn forget_tenant(&self, tenant: TenantId) {
+        *self.generations.write().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default() += 1;
+    }
+
+    fn generation(&self, tenant: TenantId) -> u64 {
+        self.generations.read().unwrap_or_else(PoisonError::into_inner).get(&tenant).copied().unwrap_or_default()
     }
 
     async fn session(&self, tenant: &Arc<Tenant>, session: Uuid) -> Result<Option<Arc<Known>>, Failure> {
-        let key = (tenant.id, session);
+        let key = (tenant.id, self.generation(tenant.id), session);
         if let Some(known) = self.sessions.get(&key).await {
             return Ok(known);
         }
@@ -201,11 +225,18 @@ impl Authenticator {
                 found
             }
         };
-        let Some(key) = known else { return Ok(None) };
+        let refused = |reason, tenant| {
+            alarm::auth_failure(reason, tenant, request_id);
+            Ok(None)
+        };
+        let Some(key) = known else { return refused("key", None) };
         let here =
             key.origins.is_empty() || origin.is_some_and(|origin| key.origins.iter().any(|allowed| allowed == origin));
-        if !here || key.expires_at.is_some_and(|until| until <= self.cx.now()) {
-            return Ok(None);
+        if !here {
+            return refused("origin", Some(key.tenant.id));
+        }
+        if key.expires_at.is_some_and(|until| until <= self.cx.now()) {
+            return refused("key", Some(key.tenant.id));
         }
         // The tenant's status is fresher in the catalogue's cache than in ours.
         let Some(tenant) = self.cx.db.find_tenant(key.tenant.id).await? else { return Ok(None) };
@@ -252,7 +283,7 @@ impl Authenticator {
 }
 
 /// A disabled centre's users may still ask for its status; `Cx` refuses them everything else.
-fn readable(tenant: &Tenant) -> bool {
+pub(super) fn readable(tenant: &Tenant) -> bool {
     matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance | TenantStatus::Disabled)
 }
 

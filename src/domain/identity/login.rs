@@ -1,11 +1,13 @@
 //! Login with mail and password.
 
+use std::sync::Arc;
+
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::session::{self, Tokens};
+use super::session::{self, Place, Tokens};
 use crate::{
-    auth::{Actor, password, token_hash},
+    auth::{Actor, alarm, password},
     db::{Access, TenantStatus},
     domain::{
         change::{Change, Changes},
@@ -22,8 +24,8 @@ pub struct Login {
     pub email: String,
     /// Password.
     pub password: String,
-    /// What the device calls itself.
-    pub device: Option<String>,
+    /// Where the session is opened.
+    pub place: Place,
     /// The request.
     pub request_id: String,
 }
@@ -58,35 +60,20 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
     };
     // Outside any transaction: hashing takes tens of milliseconds.
     let fits = password::verify(input.password, user.as_ref().and_then(|user| user.password_hash.clone())).await;
-    let (Some(tenant), Some(user), true) = (usable, user, fits) else {
+    let user = user.filter(|user| fits && user.status == "ACTIVE");
+    let (Some(tenant), Some(user)) = (&usable, user) else {
         metrics::counter!("horae_logins_total", "outcome" => "refused").increment(1);
+        alarm::auth_failure("password", usable.map(|tenant| tenant.id), &input.request_id);
         return Err(wrong());
     };
-    if user.status != "ACTIVE" {
-        metrics::counter!("horae_logins_total", "outcome" => "refused").increment(1);
-        return Err(wrong());
-    }
-    let session = cx.new_id();
-    let tokens = session::tokens(cx, &tenant, user.id, session)?;
     let actor = Actor {
         id: Some(user.id),
         kind: crate::auth::ActorKind::User,
-        ..Actor::system(tenant, "login", &input.request_id)
+        ..Actor::system(Arc::clone(tenant), "login", &input.request_id)
     };
     // A login is possible in maintenance too: it changes nothing of the centre's own.
     let tx = cx.db.begin(&actor.tenant, Access::Write).await?;
-    tx.run(
-        "INSERT INTO sessions (id, user_id, refresh_hash, device, created_at, refreshed_at, expires_at) VALUES ($1, $2, $3, $4, $5, $5, $6)",
-        [
-            session.into(),
-            user.id.into(),
-            token_hash(&tokens.refresh).into(),
-            input.device.map(|device| device.chars().take(200).collect::<String>()).into(),
-            cx.now().into(),
-            tokens.refresh_expires_at.into(),
-        ],
-    )
-    .await?;
+    let tokens = session::open(cx, &tx, user.id, &input.place).await?;
     tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.id.into(), cx.now().into()]).await?;
     let change = Change { event: Some("user.login"), ..Change::audited("login", "User", user.id) };
     cx.commit(tx, Changes::one(&actor, change)).await?;

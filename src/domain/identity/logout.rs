@@ -1,13 +1,10 @@
 //! Logout: ends the session that the access token belongs to.
 
+use super::session::ended_by;
 use crate::{
     auth::Actor,
     db::Access,
-    domain::{
-        change::{Change, Changes},
-        cx::Cx,
-        refusal::Failure,
-    },
+    domain::{change::Changes, cx::Cx, refusal::Failure},
 };
 
 /// Ends the caller's session. Repeating it changes nothing. Returns whether there was one.
@@ -25,8 +22,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<bool, Failure> {
         .await?;
     let mut changes = Changes::by(actor);
     if ended > 0 {
-        changes
-            .push(Change { event: Some("user.session_invalidated"), ..Change::audited("logout", "Session", session) });
+        changes.push(ended_by("logout", session));
     }
     cx.commit(tx, changes).await?;
     Ok(ended > 0)

@@ -3,9 +3,9 @@
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::session::{self, Tokens};
+use super::session::{self, Place, Tokens};
 use crate::{
-    auth::{Actor, ActorKind, token_hash},
+    auth::{Actor, ActorKind, alarm, secret_token, token_hash},
     db::{Access, Tenant, TenantStatus},
     domain::{
         change::{Change, Changes},
@@ -21,37 +21,38 @@ struct SessionRow {
     current: bool,
 }
 
-/// Exchanges a refresh token. One that was exchanged before is either stolen or lost in transit; nobody can tell, so
-/// the whole session ends.
+/// Exchanges a refresh token. One that was exchanged before, however long ago, is either stolen or lost in transit;
+/// nobody can tell, so the whole session ends.
 ///
 /// # Errors
 /// [`Code::TokenInvalid`], [`Code::TokenUsed`]; faults of the database.
-pub async fn run(cx: &Cx, refresh_token: &str, request_id: &str) -> Result<Tokens, Failure> {
-    let invalid =
-        || Failure::from(Refusal::new(Code::TokenInvalid, "the session is over; log in again").at("refreshToken"));
-    let key = session::route("rt", refresh_token).ok_or_else(invalid)?;
-    let tenant = cx.db.find_tenant_by_key(key).await?.ok_or_else(invalid)?;
+pub async fn run(cx: &Cx, refresh_token: &str, place: &Place, request_id: &str) -> Result<Tokens, Failure> {
+    let invalid = |tenant| {
+        alarm::auth_failure("refresh", tenant, request_id);
+        Failure::from(Refusal::new(Code::TokenInvalid, "the session is over; log in again").at("refreshToken"))
+    };
+    let key = session::route("rt", refresh_token).ok_or_else(|| invalid(None))?;
+    let tenant = cx.db.find_tenant_by_key(key).await?.ok_or_else(|| invalid(None))?;
     if !matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance) {
-        return Err(invalid());
+        return Err(invalid(Some(tenant.id)));
     }
     let tx = cx.db.begin(&tenant, Access::Write).await?;
-    let hash = token_hash(refresh_token);
+    let (hash, family) = (token_hash(refresh_token), session::family(refresh_token));
     let row: Option<SessionRow> = tx
         .find(
             "SELECT s.id, s.user_id, s.refresh_hash = $1 AS current FROM sessions s JOIN users u ON u.id = s.user_id
-             WHERE (s.refresh_hash = $1 OR s.previous_refresh_hash = $1) AND s.revoked_at IS NULL AND s.expires_at > $2
+             WHERE (s.refresh_hash = $1 OR s.previous_refresh_hash = $1 OR s.family_hash = $3) AND s.revoked_at IS NULL AND s.expires_at > $2
                  AND u.status = 'ACTIVE' FOR UPDATE OF s",
-            [hash.clone().into(), cx.now().into()],
+            [hash.into(), cx.now().into(), family.map(token_hash).into()],
         )
         .await?;
-    let row = row.ok_or_else(invalid)?;
+    let row = row.ok_or_else(|| invalid(Some(tenant.id)))?;
     let actor = actor(&tenant, row.user_id, row.id, request_id);
     if !row.current {
         tx.run("UPDATE sessions SET revoked_at = $2 WHERE id = $1", [row.id.into(), cx.now().into()]).await?;
-        let change =
-            Change { event: Some("user.session_invalidated"), ..Change::audited("refreshReuse", "Session", row.id) };
-        cx.commit(tx, Changes::one(&actor, change)).await?;
+        cx.commit(tx, Changes::one(&actor, session::ended_by("refreshReuse", row.id))).await?;
         metrics::counter!("horae_refresh_reuse_total").increment(1);
+        alarm::auth_failure("refresh_reuse", Some(tenant.id), request_id);
         return Err(Refusal::new(
             Code::TokenUsed,
             "this refresh token was used before, so the session was ended; log in again",
@@ -59,10 +60,20 @@ pub async fn run(cx: &Cx, refresh_token: &str, request_id: &str) -> Result<Token
         .at("refreshToken")
         .into());
     }
-    let tokens = session::tokens(cx, &tenant, row.user_id, row.id)?;
+    let family = family.map_or_else(secret_token, str::to_owned);
+    let tokens = session::tokens(cx, &tenant, row.user_id, row.id, &family)?;
     tx.run(
-        "UPDATE sessions SET previous_refresh_hash = refresh_hash, refresh_hash = $2, refreshed_at = $3, expires_at = $4 WHERE id = $1",
-        [row.id.into(), token_hash(&tokens.refresh).into(), cx.now().into(), tokens.refresh_expires_at.into()],
+        "UPDATE sessions SET previous_refresh_hash = refresh_hash, refresh_hash = $2, family_hash = $3, refreshed_at = $4, expires_at = $5,
+             ip = coalesce($6, ip)
+         WHERE id = $1",
+        [
+            row.id.into(),
+            token_hash(&tokens.refresh).into(),
+            token_hash(&family).into(),
+            cx.now().into(),
+            tokens.refresh_expires_at.into(),
+            place.ip().into(),
+        ],
     )
     .await?;
     cx.commit(tx, Changes::one(&actor, Change::audited("refreshSession", "Session", row.id))).await?;

@@ -1,18 +1,24 @@
 //! Sessions: one login of one device, with a short access token and a refresh token that changes with every use.
 
+use std::net::IpAddr;
+
 use chrono::{DateTime, Duration, Utc};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    auth::secret_token,
-    db::Tenant,
-    domain::{cx::Cx, refusal::Failure},
+    auth::{secret_token, token_hash},
+    db::{Tenant, TenantTx},
+    domain::{change::Change, cx::Cx, refusal::Failure},
 };
 
 /// How long an access token holds. Rights are read from the database, so it may be longer than they last.
 pub const ACCESS_TTL: Duration = Duration::minutes(10);
 /// How long a session lives without being refreshed.
 pub const REFRESH_TTL: Duration = Duration::days(30);
+
+/// Longest name of a device that is kept.
+const MAX_DEVICE: usize = 200;
 
 /// What a client gets at login and at refresh.
 #[derive(Clone)]
@@ -25,6 +31,40 @@ pub struct Tokens {
     pub refresh: String,
     /// Until when.
     pub refresh_expires_at: DateTime<Utc>,
+}
+
+/// One login of one device, as its user sees it.
+#[derive(FromQueryResult, Clone, Debug)]
+pub struct Session {
+    /// Which.
+    pub id: Uuid,
+    /// Whose.
+    pub user_id: Uuid,
+    /// What the device calls itself.
+    pub device: Option<String>,
+    /// Where it was opened, or last refreshed.
+    pub ip: Option<String>,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// Until when it lives without a refresh.
+    pub expires_at: DateTime<Utc>,
+    /// When it was ended.
+    pub revoked_at: Option<DateTime<Utc>>,
+}
+
+/// Where a session is opened.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// What the device calls itself.
+    pub device: Option<String>,
+    /// The caller's address.
+    pub address: Option<IpAddr>,
+}
+
+impl Place {
+    pub(super) fn ip(&self) -> Option<String> {
+        self.address.map(|address| address.to_string())
+    }
 }
 
 /// A word that starts with the tenant's number, so that it can be looked up in the right schema.
@@ -40,8 +80,37 @@ pub(super) fn route(prefix: &str, token: &str) -> Option<i32> {
     token.strip_prefix(prefix)?.split_once('.')?.0.parse().ok()
 }
 
+/// The word that all refresh tokens of one session share; none in a token from before there were such words.
+pub(super) fn family(refresh_token: &str) -> Option<&str> {
+    let (_route, rest) = refresh_token.split_once('.')?;
+    rest.split_once('.').map(|(family, _secret)| family)
+}
+
+/// Opens a session of the transaction's tenant. Every way of logging in ends here.
+pub(super) async fn open(cx: &Cx, tx: &TenantTx, user: Uuid, place: &Place) -> Result<Tokens, Failure> {
+    let session = cx.new_id();
+    let family = secret_token();
+    let tokens = tokens(cx, tx.tenant(), user, session, &family)?;
+    tx.run(
+        "INSERT INTO sessions (id, user_id, refresh_hash, family_hash, device, ip, created_at, refreshed_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+        [
+            session.into(),
+            user.into(),
+            token_hash(&tokens.refresh).into(),
+            token_hash(&family).into(),
+            place.device.as_ref().map(|device| device.chars().take(MAX_DEVICE).collect::<String>()).into(),
+            place.ip().into(),
+            cx.now().into(),
+            tokens.refresh_expires_at.into(),
+        ],
+    )
+    .await?;
+    Ok(tokens)
+}
+
 /// Fresh tokens for a session. The refresh token's hash is the caller's to store.
-pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid) -> Result<Tokens, Failure> {
+pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid, family: &str) -> Result<Tokens, Failure> {
     let now = cx.now();
     let access_expires_at = now + ACCESS_TTL;
     let access = cx
@@ -51,7 +120,34 @@ pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid) -> Res
     Ok(Tokens {
         access,
         access_expires_at,
-        refresh: routed_token("rt", tenant.key),
+        refresh: format!("rt{}.{family}.{}", tenant.key, secret_token()),
         refresh_expires_at: now + REFRESH_TTL,
     })
+}
+
+/// Ends every session of a user but `kept`, for whatever makes the others untrustworthy: a new password, a lock.
+/// Returns what was ended, as changes of the transaction.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn end_others(
+    tx: &TenantTx,
+    user: Uuid,
+    kept: Option<Uuid>,
+    action: &'static str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Change>, Failure> {
+    let ended: Vec<Uuid> = tx
+        .scalars(
+            "UPDATE sessions SET revoked_at = $3 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3
+             RETURNING id",
+            [user.into(), kept.into(), now.into()],
+        )
+        .await?;
+    Ok(ended.into_iter().map(|session| ended_by(action, session)).collect())
+}
+
+/// The change that the end of a session is.
+pub(super) fn ended_by(action: &'static str, session: Uuid) -> Change {
+    Change::event("user.session_invalidated", action, "Session", session)
 }

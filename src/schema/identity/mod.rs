@@ -3,8 +3,10 @@
 pub mod loader;
 mod mutation;
 mod query;
+mod session;
 pub mod types;
 pub mod user;
 
 pub use mutation::IdentityMutation;
 pub use query::IdentityQuery;
+pub use session::{SessionMutation, SessionQuery};

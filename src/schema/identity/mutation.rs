@@ -7,12 +7,12 @@ use async_graphql::{Context, Object};
 use super::types::{AuthTokens, LoginPayload, LogoutPayload, Viewer};
 use crate::{
     domain::{
-        identity::{Tokens, login, logout, refresh},
+        identity::{Tokens, login, logout, refresh, session::Place},
         refusal::Failure,
     },
     schema::{
         error::{ApiError, payload},
-        request::{Device, Reader, authenticator, cx, request_id, staff},
+        request::{Address, Device, Reader, authenticator, cx, request_id, staff},
         scalar::EmailAddress,
     },
 };
@@ -35,7 +35,7 @@ impl IdentityMutation {
             tenant_slug,
             email: email.0,
             password,
-            device: ctx.data_opt::<Device>().map(|device| device.0.clone()),
+            place: place(ctx),
             request_id: request_id(ctx).to_string(),
         };
         let result = login::run(cx(ctx), input).await;
@@ -49,7 +49,7 @@ impl IdentityMutation {
         ctx: &Context<'_>,
         #[graphql(desc = "The refresh token of the last login or refresh.")] refresh_token: String,
     ) -> Result<LoginPayload, ApiError> {
-        let result = refresh::run(cx(ctx), &refresh_token, &request_id(ctx)).await;
+        let result = refresh::run(cx(ctx), &refresh_token, &place(ctx), &request_id(ctx)).await;
         answer(ctx, result).await
     }
 
@@ -57,10 +57,14 @@ impl IdentityMutation {
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
         let reader = staff(ctx)?;
         let (done, user_errors) = payload(logout::run(&reader.cx, &reader.actor).await, Some(reader))?;
-        if let Some(session) = reader.actor.session {
-            authenticator(ctx).forget(reader.actor.tenant.id, session).await;
-        }
         Ok(LogoutPayload { ok: done.is_some(), user_errors })
+    }
+}
+
+fn place(ctx: &Context<'_>) -> Place {
+    Place {
+        device: ctx.data_opt::<Device>().map(|device| device.0.clone()),
+        address: ctx.data_opt::<Address>().map(|address| address.0),
     }
 }
 

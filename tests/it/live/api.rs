@@ -1,82 +1,16 @@
 //! The streams as clients see them: over a WebSocket, in the API's words.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use futures::{SinkExt, StreamExt};
 use horae::{
     auth::BuiltinRole,
     schema::id::{GlobalIds, Kind},
 };
 use serde_json::{Value, json};
-use tokio::{net::TcpStream, time::timeout};
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest},
-};
+use tokio::time::timeout;
 
-use super::{Desk, PATIENCE};
-use crate::support::app::TestApp;
-
-pub(super) struct Socket(WebSocketStream<MaybeTlsStream<TcpStream>>);
-
-impl Socket {
-    async fn open(app: &TestApp, token: &str) -> Self {
-        Self::open_at(app.listen().await, token).await
-    }
-
-    pub(super) async fn open_at(address: SocketAddr, token: &str) -> Self {
-        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());
-        let mut socket = Self(connect_async(request).await.unwrap().0);
-        socket.say(json!({"type": "connection_init", "payload": {"Authorization": format!("Bearer {token}")}})).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
-        socket
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.0.send(Message::text(message.to_string())).await.unwrap();
-    }
-
-    pub(super) async fn subscribe(&mut self, id: &str, query: &str, variables: Value) {
-        self.say(json!({"type": "subscribe", "id": id, "payload": {"query": query, "variables": variables}})).await;
-    }
-
-    /// The next message of the protocol, or the code with which the server closes.
-    async fn hear(&mut self) -> Value {
-        loop {
-            match timeout(PATIENCE, self.0.next()).await.expect("the server says something in time") {
-                Some(Ok(Message::Text(text))) => return serde_json::from_str(&text).unwrap(),
-                Some(Ok(Message::Close(Some(close)))) => return json!({"closed": u16::from(close.code)}),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                other => panic!("expected a message, got {other:?}"),
-            }
-        }
-    }
-
-    /// The data of the next result, which has no errors.
-    pub(super) async fn data(&mut self) -> Value {
-        let message = self.hear().await;
-        assert_eq!((&message["type"], &message["payload"]["errors"]), (&json!("next"), &Value::Null), "{message:#}");
-        message["payload"]["data"].clone()
-    }
-
-    /// The data that a query or mutation answers.
-    pub(super) async fn ask(&mut self, query: &str, variables: Value) -> Value {
-        self.subscribe("ask", query, variables).await;
-        let data = self.data().await;
-        assert_eq!(self.hear().await, json!({"type": "complete", "id": "ask"}));
-        data
-    }
-
-    /// The code with which a stream is refused; it is over then.
-    async fn refused(&mut self, id: &str) -> String {
-        let answer = self.hear().await;
-        let code = answer["payload"]["errors"][0]["extensions"]["code"].as_str();
-        let code = code.unwrap_or_else(|| panic!("expected an error, got {answer:#}")).to_owned();
-        assert_eq!(self.hear().await, json!({"type": "complete", "id": id}));
-        code
-    }
-}
+use super::Desk;
+use crate::support::{app::TestApp, socket::Socket};
 
 const BOOKINGS: &str = "subscription($after: EventCursor) {
     bookingReceived(after: $after) {

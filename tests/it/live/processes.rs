@@ -19,13 +19,11 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{
-    Desk, PATIENCE,
-    api::{Socket, id},
-};
+use super::{Desk, PATIENCE, api::id};
 use crate::support::{
     app::{SECRET, TestApp},
     redis::RedisServer,
+    socket::Socket,
 };
 
 /// A `horae serve` that ends with the value.

@@ -7,3 +7,4 @@ pub mod folder;
 pub mod postgres;
 pub mod redis;
 pub mod smtp;
+pub mod socket;
