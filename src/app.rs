@@ -23,7 +23,7 @@ use crate::{
     },
     jobs::{Worker, WorkerOptions},
     mail::{Mailer, SmtpSettings},
-    schema::{self, ApiSchema},
+    schema::{self, request::Api},
 };
 
 /// What could not be built.
@@ -48,7 +48,7 @@ pub struct App {
     /// Words to actors.
     pub authenticator: Authenticator,
     /// The API.
-    pub schema: ApiSchema,
+    pub schema: DocumentGuard<Api>,
     /// Live events of this node.
     pub live: Arc<Live>,
     /// Where mail goes.
@@ -90,13 +90,11 @@ impl App {
         };
         let authenticator = Authenticator::new(cx.clone());
         live.start(cx.clone(), authenticator.clone(), shutdown.clone(), &tasks);
-        let schema = schema::builder()
-            .extension(DocumentGuard(DocumentLimits::default()))
-            .extension(schema::request::PerOperation)
-            .data(cx.clone())
-            .data(authenticator.clone())
-            .data(Arc::clone(&live))
-            .finish();
+        let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
+        let schema = DocumentGuard {
+            limits: DocumentLimits::default(),
+            executor: Api::new(schema, cx.clone(), authenticator.clone()),
+        };
         let sockets = Sockets::new(shutdown.clone());
         Ok(Self { cx, authenticator, schema, live, mailer, sockets, shutdown, tasks, config: Arc::new(config) })
     }

@@ -2,13 +2,10 @@
 
 use std::{any::TypeId, sync::Arc};
 
-use async_graphql::{
-    Context, Pos, Request, ServerResult,
-    dataloader::DataLoader,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextPrepareRequest},
-};
+use async_graphql::{Context, Data, Executor, Pos, Request, Response, dataloader::DataLoader};
+use futures::stream::{self, BoxStream, StreamExt as _};
 
-use super::{error::ApiError, id::GlobalIds, loader::Batch};
+use super::{ApiSchema, error::ApiError, id::GlobalIds, loader::Batch};
 use crate::{
     auth::Actor,
     domain::{cx::Cx, identity::Authenticator},
@@ -105,46 +102,65 @@ pub fn request_id(ctx: &Context<'_>) -> Arc<str> {
     ctx.data_opt::<RequestId>().map_or_else(|| Arc::from("none"), |id| Arc::clone(&id.0))
 }
 
-/// Gives every operation a [`Reader`] of its own, over HTTP and WebSocket alike.
-pub struct PerOperation;
+/// The API as it is called: every operation gets a [`Reader`] of its own, over HTTP and WebSocket alike. Not a schema
+/// extension, because the engine would then take a detour for every field of every answer.
+#[derive(Clone)]
+pub struct Api {
+    schema: ApiSchema,
+    cx: Cx,
+    authenticator: Authenticator,
+}
 
-impl ExtensionFactory for PerOperation {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+impl Api {
+    /// Of a schema with everything that its resolvers look for.
+    #[must_use]
+    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator) -> Self {
+        Self { schema, cx, authenticator }
+    }
+
+    /// The request with its caller's reader. The caller is the request's, or else the session's with the rights of this
+    /// moment: a socket outlives many changes of rights.
+    async fn prepared(&self, request: Request, session: Option<&Data>) -> Result<Request, Response> {
+        let caller = |data: &Data| {
+            let found = data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
+            found.cloned()
+        };
+        let actor = match (caller(&request.data), session.and_then(caller)) {
+            (Some(Caller(actor)), _) => actor,
+            (None, Some(Caller(Some(actor)))) => Some(self.still(&actor).await?),
+            _ => None,
+        };
+        Ok(match actor {
+            Some(actor) => request.data(Reader::new(&self.cx, actor)),
+            None => request,
+        })
+    }
+
+    async fn still(&self, actor: &Actor) -> Result<Arc<Actor>, Response> {
+        let found = self.authenticator.again(actor).await.map_err(ApiError::from);
+        found.and_then(|found| found.ok_or_else(ApiError::unauthenticated)).map_err(|error| {
+            let error = async_graphql::Error::from(error).into_server_error(Pos::default());
+            Response::from_errors(vec![error])
+        })
     }
 }
 
-#[async_trait::async_trait]
-impl Extension for PerOperation {
-    async fn prepare_request(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        request: Request,
-        next: NextPrepareRequest<'_>,
-    ) -> ServerResult<Request> {
-        let in_request = request.data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
-        let caller = match in_request {
-            Some(Caller(caller)) => caller.clone(),
-            None => match ctx.data_opt::<Caller>() {
-                Some(Caller(Some(actor))) => Some(still(ctx, actor).await?),
-                _ => None,
-            },
-        };
-        let request = match (caller, ctx.data_opt::<Cx>()) {
-            (Some(actor), Some(cx)) => request.data(Reader::new(cx, actor)),
-            _ => request,
-        };
-        next.run(ctx, request).await
+impl Executor for Api {
+    async fn execute(&self, request: Request) -> Response {
+        match self.prepared(request, None).await {
+            Ok(request) => self.schema.execute(request).await,
+            Err(refused) => refused,
+        }
     }
-}
 
-/// A socket's caller with the rights of this moment: a socket outlives many changes of rights.
-async fn still(ctx: &ExtensionContext<'_>, actor: &Arc<Actor>) -> ServerResult<Arc<Actor>> {
-    let Some(authenticator) = ctx.data_opt::<Authenticator>() else { return Ok(Arc::clone(actor)) };
-    let found = authenticator
-        .again(actor)
-        .await
-        .map_err(ApiError::from)
-        .and_then(|found| found.ok_or_else(ApiError::unauthenticated));
-    found.map_err(|error| async_graphql::Error::from(error).into_server_error(Pos::default()))
+    fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        let api = self.clone();
+        let responses = async move {
+            match api.prepared(request, session.as_deref()).await {
+                Ok(request) => Executor::execute_stream(&api.schema, request, session),
+                Err(refused) => stream::iter([refused]).boxed(),
+            }
+        };
+        stream::once(responses).flatten().boxed()
+    }
 }

@@ -54,7 +54,8 @@ impl Pgbench {
         Ok(Self { folder: folder.to_owned(), url: url.to_owned(), files, variables })
     }
 
-    /// Runs for `time` with so many clients; `run` is a number that no other run has.
+    /// Measures for `time` with so many clients, after as long to warm up: each run has new connections, which prepare
+    /// every statement of every script first, and Horae's are old. `run` is a number that no other run has.
     pub async fn run(&self, clients: usize, time: Duration, run: usize) -> Result<Floor> {
         for old in self.logs()? {
             std::fs::remove_file(old)?;
@@ -62,7 +63,7 @@ impl Pgbench {
         let mut command = Command::new("pgbench");
         command.args(["--no-vacuum", "--protocol=prepared", "--jobs=1", "--log"]);
         command.arg(format!("--log-prefix={}", self.folder.join("log").display()));
-        command.arg(format!("--client={clients}")).arg(format!("--time={}", time.as_secs()));
+        command.arg(format!("--client={clients}")).arg(format!("--time={}", (time * 2).as_secs()));
         for file in &self.files {
             command.arg("--file").arg(file);
         }
@@ -85,17 +86,14 @@ impl Pgbench {
             let lines: Vec<&str> = complained.lines().take(12).collect();
             return Err(Fail::new(format!("pgbench failed: {}", lines.join("\n"))));
         }
-        let mut latencies = Latencies::default();
+        let mut calls = Vec::new();
         for log in self.logs()? {
-            for line in std::fs::read_to_string(log)?.lines() {
-                // client, number, microseconds, script, …
-                if let Some(micros) = line.split(' ').nth(2).and_then(|word| word.parse().ok()) {
-                    latencies.push_micros(micros);
-                }
-            }
+            calls.extend(std::fs::read_to_string(log)?.lines().filter_map(call));
         }
-        let throughput = throughput(&said).ok_or_else(|| Fail::new(format!("pgbench said no tps: {said}")))?;
-        Ok(Floor { throughput, latencies })
+        if complained.contains("aborted") || calls.is_empty() {
+            return Err(Fail::new(format!("pgbench: {said}{complained}")));
+        }
+        Ok(window(&calls, time))
     }
 
     fn logs(&self) -> Result<Vec<PathBuf>> {
@@ -110,9 +108,22 @@ impl Pgbench {
     }
 }
 
-/// `tps = 1234.5 (without initial connection time)`.
-fn throughput(said: &str) -> Option<f64> {
-    said.lines().find_map(|line| line.strip_prefix("tps = ")?.split(' ').next()?.parse().ok())
+/// When a transaction ended, in microseconds since 1970, and how many it took.
+fn call(line: &str) -> Option<(u64, u64)> {
+    // client, number, microseconds, script, seconds since 1970, microseconds of that second
+    let words: Vec<u64> = line.split(' ').map_while(|word| word.parse().ok()).collect();
+    let [_, _, took, _, second, micros, ..] = words.as_slice() else { return None };
+    Some((second * 1_000_000 + micros, *took))
+}
+
+/// The transactions of the last `time`.
+fn window(calls: &[(u64, u64)], time: Duration) -> Floor {
+    let last = calls.iter().map(|(at, _)| *at).max().unwrap_or_default();
+    let from = last.saturating_sub(u64::try_from(time.as_micros()).unwrap_or_default());
+    let mut latencies = Latencies::default();
+    calls.iter().filter(|(at, _)| *at > from).for_each(|(_, took)| latencies.push_micros(*took));
+    let throughput = latencies.len() as f64 / time.as_secs_f64().max(f64::EPSILON);
+    Floor { throughput, latencies }
 }
 
 #[cfg(test)]
@@ -120,9 +131,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_read_from_what_pgbench_says() {
-        let said = "latency average = 1.234 ms\ninitial connection time = 3.1 ms\ntps = 812.500000 (without initial connection time)\n";
-        assert_eq!(throughput(said), Some(812.5));
-        assert_eq!(throughput("pgbench: error"), None);
+    fn what_came_before_the_window_is_not_counted() {
+        let log = "0 1 9000 0 1700000000 500000\n1 1 2000 0 1700000003 0\n0 2 4000 1 1700000004 0\n";
+        let calls: Vec<_> = log.lines().filter_map(call).collect();
+        let floor = window(&calls, Duration::from_secs(2));
+        assert_eq!(floor.latencies.summary().count, 2);
+        assert!((floor.throughput - 1.0).abs() < 1e-9);
+        assert_eq!(call("progress: 5.0 s"), None);
     }
 }

@@ -36,9 +36,7 @@ impl Script {
         varied: &[Varied],
     ) -> Result<Self> {
         let mut script = Self::default();
-        if !varied.is_empty() {
-            script.text.push_str("\\set i :i + 1\n\\set k :run * 262144 + :i * :clients + :client_id\n");
-        }
+        let mut changing = Vec::new();
         for (at, statement) in statements.iter().enumerate() {
             let several: Vec<&str> = statement.sql.split(';').map(str::trim).filter(|one| !one.is_empty()).collect();
             if statement.values.is_empty() && several.len() > 1 {
@@ -58,12 +56,23 @@ impl Script {
                     Some(value) => {
                         let variable = format!("v_{name}_{at}_{index}");
                         script.variables.push((variable.clone(), value.clone()));
-                        varying(&variable, kind, value, varied)
+                        script.variables.push((format!("{variable}_"), value.clone()));
+                        changing.extend(varying(&variable, value, varied));
+                        format!(":{variable}::{kind}")
                     }
                 };
                 sql = sql.replace(&place, &by);
             }
             script.line(&sql);
+        }
+        if !changing.is_empty() {
+            // Made once, so that the statements themselves are the server's own. It is one short statement more than the
+            // server sends.
+            script.text = format!(
+                "\\set i :i + 1\n\\set k :run * 262144 + :i * :clients + :client_id\nSELECT {}\n\\gset\n{}",
+                changing.join(", "),
+                script.text
+            );
         }
         Ok(script)
     }
@@ -74,15 +83,16 @@ impl Script {
     }
 }
 
-/// The variable, with the words that must vary replaced.
-fn varying(variable: &str, kind: &str, value: &str, varied: &[Varied]) -> String {
-    let mut text = format!(":{variable}::text");
+/// SQL that gives the variable with the words that must vary replaced, if it has any. It begins from a copy of the
+/// recorded value, `variable_`.
+fn varying(variable: &str, value: &str, varied: &[Varied]) -> Option<String> {
+    let mut text = format!(":{variable}_::text");
     let mut changed = false;
     for one in varied.iter().filter(|one| value.contains(&one.word)) {
         text = format!("replace({text}, '{}', {})", one.word, one.by);
         changed = true;
     }
-    if changed { format!("({text})::{kind}") } else { format!(":{variable}::{kind}") }
+    changed.then(|| format!("{text} AS {variable}"))
 }
 
 /// What PostgreSQL takes the parameters for.
@@ -163,11 +173,12 @@ mod tests {
     #[test]
     fn a_word_that_must_vary_is_replaced_in_the_parameter() {
         let word = "01930000-0000-7000-8000-000000000002";
-        let found = varying("v", "uuid", word, &[Varied::id(word)]);
         assert_eq!(
-            found,
-            "(replace(:v::text, '01930000-0000-7000-8000-000000000002', ('01930000-0000-7000-8000-' || lpad(to_hex(:k::bigint), 12, '0'))))::uuid"
+            varying("v", word, &[Varied::id(word)]).as_deref(),
+            Some(
+                "replace(:v_::text, '01930000-0000-7000-8000-000000000002', ('01930000-0000-7000-8000-' || lpad(to_hex(:k::bigint), 12, '0'))) AS v"
+            )
         );
-        assert_eq!(varying("v", "uuid", "other", &[Varied::id(word)]), ":v::uuid");
+        assert_eq!(varying("v", "other", &[Varied::id(word)]), None);
     }
 }

@@ -31,7 +31,7 @@ pub const DAY: &str = "query($branch: ID!, $from: LocalDate!, $to: LocalDate!) {
 }";
 
 /// Days of each centre that are asked for.
-const DAYS: usize = 2;
+const DAYS: usize = 1;
 
 /// Variables of [`DAY`].
 pub fn variables(centre: &Centre, from: chrono::NaiveDate, to: chrono::NaiveDate) -> Value {
@@ -70,7 +70,6 @@ pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
     };
     let (clients, time) = (bench.clients, bench.scale.time());
     closed_loop(node.address, clients, time / 2, &mut next).await?;
-    floor.run(clients, time / 2, 0).await?;
     let mut rounds = Rounds::default();
     let bar = say::bar("day agenda", bench.scale.rounds);
     for _ in 0..bench.scale.rounds {

@@ -7,12 +7,12 @@ use std::time::Duration;
 use async_graphql::{Context, Data, Error, ErrorExtensions, Object, Schema, Subscription};
 use axum::http::request::Parts;
 use futures::{Stream, StreamExt, stream};
-use horae::http::graphql::{Admission, DocumentGuard, Gate, Refusal};
+use horae::http::graphql::{Admission, DocumentGuard, DocumentLimits, Gate, Refusal};
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-pub(super) type TestSchema = Schema<Query, Mutation, Events>;
+pub(super) type TestSchema = DocumentGuard<Schema<Query, Mutation, Events>>;
 
 /// What tests and resolvers share.
 #[derive(Clone)]
@@ -48,7 +48,8 @@ impl Shared {
 }
 
 pub(super) fn schema(shared: Shared) -> TestSchema {
-    Schema::build(Query, Mutation, Events).extension(DocumentGuard::default()).data(shared).finish()
+    let executor = Schema::build(Query, Mutation, Events).data(shared).finish();
+    DocumentGuard { limits: DocumentLimits::default(), executor }
 }
 
 fn on_purpose() -> i32 {
