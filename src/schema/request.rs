@@ -120,7 +120,7 @@ impl Api {
 
     /// The request with its caller's reader. The caller is the request's, or else the session's with the rights of this
     /// moment: a socket outlives many changes of rights.
-    async fn prepared(&self, request: Request, session: Option<&Data>) -> Result<Request, Response> {
+    async fn prepared(&self, request: Request, session: Option<&Data>) -> Result<Request, Box<Response>> {
         let caller = |data: &Data| {
             let found = data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
             found.cloned()
@@ -136,11 +136,11 @@ impl Api {
         })
     }
 
-    async fn still(&self, actor: &Actor) -> Result<Arc<Actor>, Response> {
+    async fn still(&self, actor: &Actor) -> Result<Arc<Actor>, Box<Response>> {
         let found = self.authenticator.again(actor).await.map_err(ApiError::from);
         found.and_then(|found| found.ok_or_else(ApiError::unauthenticated)).map_err(|error| {
             let error = async_graphql::Error::from(error).into_server_error(Pos::default());
-            Response::from_errors(vec![error])
+            Box::new(Response::from_errors(vec![error]))
         })
     }
 }
@@ -149,7 +149,7 @@ impl Executor for Api {
     async fn execute(&self, request: Request) -> Response {
         match self.prepared(request, None).await {
             Ok(request) => self.schema.execute(request).await,
-            Err(refused) => refused,
+            Err(refused) => *refused,
         }
     }
 
@@ -158,7 +158,7 @@ impl Executor for Api {
         let responses = async move {
             match api.prepared(request, session.as_deref()).await {
                 Ok(request) => Executor::execute_stream(&api.schema, request, session),
-                Err(refused) => stream::iter([refused]).boxed(),
+                Err(refused) => stream::iter([*refused]).boxed(),
             }
         };
         stream::once(responses).flatten().boxed()

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_graphql::Executor as _;
 use futures::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::{
