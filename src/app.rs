@@ -23,7 +23,7 @@ use crate::{
     },
     jobs::{Worker, WorkerOptions},
     mail::{Mailer, SmtpSettings},
-    schema::{self, ApiSchema},
+    schema::{self, request::Api},
 };
 
 /// What could not be built.
@@ -50,7 +50,7 @@ pub struct App {
     /// Who is connected to this node.
     pub presence: Presence,
     /// The API.
-    pub schema: ApiSchema,
+    pub schema: DocumentGuard<Api>,
     /// Live events of this node.
     pub live: Arc<Live>,
     /// Where mail goes.
@@ -94,13 +94,12 @@ impl App {
         let presence = Presence::new(cx.clone(), authenticator.clone());
         live.start(cx.clone(), authenticator.clone(), presence.clone(), shutdown.clone(), &tasks);
         tasks.spawn(presence.clone().watch(shutdown.clone()));
-        let schema = schema::builder()
-            .extension(DocumentGuard(DocumentLimits::default()))
-            .extension(schema::request::PerOperation)
-            .data(cx.clone())
-            .data(authenticator.clone())
-            .data(Arc::clone(&live))
-            .finish();
+        let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
+        let schema = DocumentGuard {
+            limits: DocumentLimits::default(),
+            types: Arc::new(schema::registry()),
+            executor: Api::new(schema, cx.clone(), authenticator.clone()),
+        };
         let sockets = Sockets::new(shutdown.clone());
         Ok(Self {
             cx,

@@ -21,7 +21,8 @@ impl TenantTx {
     ) -> Result<Vec<T>, DbError> {
         self.count();
         let mut connection = self.inner.lock().await;
-        let rows = sqlx::query_with(sql, bind(values)).persistent(self.named).fetch_all(&mut **connection).await?;
+        let rows =
+            sqlx::query_with(self.own(sql), bind(values)).persistent(self.named).fetch_all(&mut **connection).await?;
         rows.into_iter().map(|row| T::from_query_result(&QueryResult::from(row), "").map_err(DbError::from)).collect()
     }
 
@@ -36,7 +37,10 @@ impl TenantTx {
     ) -> Result<Option<T>, DbError> {
         self.count();
         let mut connection = self.inner.lock().await;
-        let row = sqlx::query_with(sql, bind(values)).persistent(self.named).fetch_optional(&mut **connection).await?;
+        let row = sqlx::query_with(self.own(sql), bind(values))
+            .persistent(self.named)
+            .fetch_optional(&mut **connection)
+            .await?;
         row.map(|row| T::from_query_result(&QueryResult::from(row), "").map_err(DbError::from)).transpose()
     }
 
@@ -51,7 +55,10 @@ impl TenantTx {
     ) -> Result<Option<T>, DbError> {
         self.count();
         let mut connection = self.inner.lock().await;
-        let row = sqlx::query_with(sql, bind(values)).persistent(self.named).fetch_optional(&mut **connection).await?;
+        let row = sqlx::query_with(self.own(sql), bind(values))
+            .persistent(self.named)
+            .fetch_optional(&mut **connection)
+            .await?;
         row.map(|row| QueryResult::from(row).try_get_by_index(0).map_err(DbError::from)).transpose()
     }
 
@@ -66,7 +73,8 @@ impl TenantTx {
     ) -> Result<Vec<T>, DbError> {
         self.count();
         let mut connection = self.inner.lock().await;
-        let rows = sqlx::query_with(sql, bind(values)).persistent(self.named).fetch_all(&mut **connection).await?;
+        let rows =
+            sqlx::query_with(self.own(sql), bind(values)).persistent(self.named).fetch_all(&mut **connection).await?;
         rows.into_iter().map(|row| QueryResult::from(row).try_get_by_index(0).map_err(DbError::from)).collect()
     }
 
@@ -77,7 +85,11 @@ impl TenantTx {
     pub async fn run(&self, sql: Sql, values: impl IntoIterator<Item = Value>) -> Result<u64, DbError> {
         self.count();
         let mut connection = self.inner.lock().await;
-        Ok(sqlx::query_with(sql, bind(values)).persistent(self.named).execute(&mut **connection).await?.rows_affected())
+        Ok(sqlx::query_with(self.own(sql), bind(values))
+            .persistent(self.named)
+            .execute(&mut **connection)
+            .await?
+            .rows_affected())
     }
 }
 

@@ -14,7 +14,9 @@ pub mod page;
 pub mod request;
 pub mod scalar;
 
-use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
+use async_graphql::{
+    MergedObject, OutputType as _, SDLExportOptions, Schema, SchemaBuilder, SubscriptionType as _, registry::Registry,
+};
 
 /// Reads.
 #[derive(MergedObject, Default)]
@@ -45,6 +47,16 @@ pub type ApiSchema = Schema<Query, Mutation, live::LiveSubscription>;
 pub fn sdl() -> String {
     let options = SDLExportOptions::new().sorted_fields().sorted_arguments().sorted_enum_items().include_specified_by();
     builder().finish().sdl_with_options(options)
+}
+
+/// The schema's types, for judging values before anything runs.
+#[must_use]
+pub fn registry() -> Registry {
+    let mut registry = Registry::default();
+    Query::create_type_info(&mut registry);
+    Mutation::create_type_info(&mut registry);
+    live::LiveSubscription::create_type_info(&mut registry);
+    registry
 }
 
 /// The schema without data: enough to print it.

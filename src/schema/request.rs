@@ -2,12 +2,11 @@
 
 use std::{any::TypeId, net::IpAddr, sync::Arc};
 
-use async_graphql::{
-    Context, Pos, Request, Response, ServerResult,
-    extensions::{Extension, ExtensionContext, ExtensionFactory, NextExecute, NextPrepareRequest},
-};
+use async_graphql::{Context, Data, Executor, Pos, Request, Response};
+use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::{
+    ApiSchema,
     error::ApiError,
     id::GlobalIds,
     loader::{Batch, Levels},
@@ -103,59 +102,81 @@ pub fn request_id(ctx: &Context<'_>) -> Arc<str> {
     ctx.data_opt::<RequestId>().map_or_else(|| Arc::from("none"), |id| Arc::clone(&id.0))
 }
 
-/// Gives every operation a [`Reader`] of its own, over HTTP and WebSocket alike.
-pub struct PerOperation;
+/// The API as it is called: every operation gets a [`Reader`] of its own, over HTTP and WebSocket alike. Not a schema
+/// extension, because the engine would then take a detour for every field of every answer.
+#[derive(Clone)]
+pub struct Api {
+    schema: ApiSchema,
+    cx: Cx,
+    authenticator: Authenticator,
+}
 
-impl ExtensionFactory for PerOperation {
-    fn create(&self) -> Arc<dyn Extension> {
-        Arc::new(Self)
+impl Api {
+    /// Of a schema with everything that its resolvers look for.
+    #[must_use]
+    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator) -> Self {
+        Self { schema, cx, authenticator }
+    }
+
+    /// The request with its caller's reader, if there is a caller. It is the request's, or else the session's with the
+    /// rights of this moment: a socket outlives many changes of rights.
+    async fn prepared(
+        &self,
+        request: Request,
+        session: Option<&Data>,
+    ) -> Result<(Request, Option<Arc<Reader>>), Box<Response>> {
+        let caller = |data: &Data| {
+            let found = data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
+            found.cloned()
+        };
+        let actor = match (caller(&request.data), session.and_then(caller)) {
+            (Some(Caller(actor)), _) => actor,
+            (None, Some(Caller(Some(actor)))) => Some(self.still(&actor).await?),
+            _ => None,
+        };
+        let reader = actor.map(|actor| Reader::new(&self.cx, actor));
+        let request = match &reader {
+            Some(reader) => request.data(Arc::clone(reader)),
+            None => request,
+        };
+        Ok((request, reader))
+    }
+
+    async fn still(&self, actor: &Actor) -> Result<Arc<Actor>, Box<Response>> {
+        let found = self.authenticator.again(actor).await.map_err(ApiError::from);
+        found.and_then(|found| found.ok_or_else(ApiError::unauthenticated)).map_err(|error| {
+            let error = async_graphql::Error::from(error).into_server_error(Pos::default());
+            Box::new(Response::from_errors(vec![error]))
+        })
     }
 }
 
-#[async_trait::async_trait]
-impl Extension for PerOperation {
-    async fn prepare_request(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        request: Request,
-        next: NextPrepareRequest<'_>,
-    ) -> ServerResult<Request> {
-        let in_request = request.data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
-        let caller = match in_request {
-            Some(Caller(caller)) => caller.clone(),
-            None => match ctx.data_opt::<Caller>() {
-                Some(Caller(Some(actor))) => Some(still(ctx, actor).await?),
-                _ => None,
-            },
-        };
-        let request = match (caller, ctx.data_opt::<Cx>()) {
-            (Some(actor), Some(cx)) => request.data(Reader::new(cx, actor)),
-            _ => request,
-        };
-        next.run(ctx, request).await
-    }
-
-    async fn execute(
-        &self,
-        ctx: &ExtensionContext<'_>,
-        operation_name: Option<&str>,
-        next: NextExecute<'_>,
-    ) -> Response {
-        let running = next.run(ctx, operation_name);
-        match ctx.data_opt::<Arc<Reader>>() {
-            Some(reader) => reader.loader.drive(running).await,
-            None => running.await,
+impl Executor for Api {
+    async fn execute(&self, request: Request) -> Response {
+        match self.prepared(request, None).await {
+            Ok((request, Some(reader))) => reader.loader.drive(self.schema.execute(request)).await,
+            Ok((request, None)) => self.schema.execute(request).await,
+            Err(refused) => *refused,
         }
     }
-}
 
-/// A socket's caller with the rights of this moment: a socket outlives many changes of rights.
-async fn still(ctx: &ExtensionContext<'_>, actor: &Arc<Actor>) -> ServerResult<Arc<Actor>> {
-    let Some(authenticator) = ctx.data_opt::<Authenticator>() else { return Ok(Arc::clone(actor)) };
-    let found = authenticator
-        .again(actor)
-        .await
-        .map_err(ApiError::from)
-        .and_then(|found| found.ok_or_else(ApiError::unauthenticated));
-    found.map_err(|error| async_graphql::Error::from(error).into_server_error(Pos::default()))
+    fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
+        let api = self.clone();
+        let responses = async move {
+            let (request, reader) = match api.prepared(request, session.as_deref()).await {
+                Ok(prepared) => prepared,
+                Err(refused) => return stream::iter([*refused]).boxed(),
+            };
+            let responses = Executor::execute_stream(&api.schema, request, session);
+            match reader {
+                Some(reader) => stream::unfold((responses, reader), |(mut responses, reader)| async move {
+                    let response = reader.loader.drive(responses.next()).await;
+                    response.map(|response| (response, (responses, reader)))
+                })
+                .boxed(),
+                None => responses,
+            }
+        };
+        stream::once(responses).flatten().boxed()
+    }
 }

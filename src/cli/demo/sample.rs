@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Request, Variables};
+use async_graphql::{Executor as _, Request, Variables};
 use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
 //! The tabs that GraphiQL opens with: documents that run as they are, with tokens that still hold.
 
+use async_graphql::Executor as _;
 use serde_json::{Value, json};
 
 use super::centres::{self, DemoCentre};

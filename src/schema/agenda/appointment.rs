@@ -115,11 +115,12 @@ impl Appointment {
 
     /// Everything that it takes, by kind and name.
     async fn resources(&self) -> Result<Vec<BookableResource>, ApiError> {
-        let known = |id| self.view.related.resources.get(id).map(|resource| resource.as_ref().clone());
-        let mut resources: Vec<Resource> = self.view.resources.iter().filter_map(known).collect();
+        let known = |id| self.view.related.resources.get(id).cloned();
+        let mut resources: Vec<Arc<Resource>> = self.view.resources.iter().filter_map(known).collect();
         if resources.len() < self.view.resources.len() {
             let missing = self.view.resources.iter().filter(|id| !self.view.related.resources.contains_key(id));
-            resources.extend(self.reader.loader.load_many(missing.map(|id| ResourceKey(*id))).await?.into_values());
+            let loaded = self.reader.loader.load_many(missing.map(|id| ResourceKey(*id))).await?;
+            resources.extend(loaded.into_values().map(Arc::new));
         }
         resources.sort_by(|a, b| (a.kind, &a.name, a.id).cmp(&(b.kind, &b.name, b.id)));
         Ok(resources.into_iter().map(|one| BookableResource::new(Arc::clone(&self.reader), one)).collect())
@@ -269,11 +270,11 @@ impl AppointmentItem {
         self.view.items.get(self.at).ok_or_else(|| Refusal::not_found("items").into())
     }
 
-    async fn resource(&self, id: Option<uuid::Uuid>, kind: ResourceKind) -> Result<Option<Resource>, ApiError> {
+    async fn resource(&self, id: Option<uuid::Uuid>, kind: ResourceKind) -> Result<Option<Arc<Resource>>, ApiError> {
         let Some(id) = id else { return Ok(None) };
         let found = match self.view.related.resources.get(&id) {
-            Some(resource) => Some(resource.as_ref().clone()),
-            None => self.reader.loader.load_one(ResourceKey(id)).await?,
+            Some(resource) => Some(Arc::clone(resource)),
+            None => self.reader.loader.load_one(ResourceKey(id)).await?.map(Arc::new),
         };
         Ok(found.filter(|resource| resource.kind == kind))
     }
@@ -286,7 +287,7 @@ impl AppointmentItem {
     async fn treatment(&self) -> Result<Treatment, ApiError> {
         let id = self.item()?.treatment;
         if let Some(treatment) = self.view.related.treatments.get(&id) {
-            return Ok(Treatment::new(Arc::clone(&self.reader), treatment.as_ref().clone()));
+            return Ok(Treatment::new(Arc::clone(&self.reader), Arc::clone(treatment)));
         }
         let treatment = Treatment::load(&self.reader, id).await?;
         treatment.ok_or_else(|| Failure::fault("an appointment's treatment is missing").into())

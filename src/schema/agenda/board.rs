@@ -68,7 +68,7 @@ pub struct AgendaColumn {
 impl AgendaColumn {
     /// Who or where.
     async fn resource(&self) -> BookableResource {
-        BookableResource::new(Arc::clone(&self.reader), self.model.resource.as_ref().clone())
+        BookableResource::new(Arc::clone(&self.reader), Arc::clone(&self.model.resource))
     }
 
     /// Appointments by start. Those that were cancelled, were rejected or ran out are left out.

@@ -51,7 +51,8 @@ pub enum BookableResource {
 impl BookableResource {
     /// The API's form of a resource.
     #[must_use]
-    pub fn new(reader: Arc<Reader>, model: model::Resource) -> Self {
+    pub fn new(reader: Arc<Reader>, model: impl Into<Arc<model::Resource>>) -> Self {
+        let model = model.into();
         match model.kind {
             model::ResourceKind::Professional => Self::Professional(Professional::new(reader, model)),
             model::ResourceKind::Room => Self::Room(Room::new(reader, model)),
@@ -75,7 +76,7 @@ impl BookableResource {
 #[derive(Clone, Debug)]
 pub struct Professional {
     reader: Arc<Reader>,
-    model: model::Resource,
+    model: Arc<model::Resource>,
 }
 
 connection!(ProfessionalConnection, ProfessionalEdge, Professional, "professionals");
@@ -83,8 +84,8 @@ connection!(ProfessionalConnection, ProfessionalEdge, Professional, "professiona
 impl Professional {
     /// The API's form of a professional.
     #[must_use]
-    pub fn new(reader: Arc<Reader>, model: model::Resource) -> Self {
-        Self { reader, model }
+    pub fn new(reader: Arc<Reader>, model: impl Into<Arc<model::Resource>>) -> Self {
+        Self { reader, model: model.into() }
     }
 }
 
@@ -182,7 +183,7 @@ macro_rules! thing {
         #[derive(Clone, Debug)]
         pub struct $name {
             reader: Arc<Reader>,
-            model: model::Resource,
+            model: Arc<model::Resource>,
         }
 
         connection!($connection, $edge, $name, $what);
@@ -190,8 +191,8 @@ macro_rules! thing {
         impl $name {
             /// The API's form of it.
             #[must_use]
-            pub fn new(reader: Arc<Reader>, model: model::Resource) -> Self {
-                Self { reader, model }
+            pub fn new(reader: Arc<Reader>, model: impl Into<Arc<model::Resource>>) -> Self {
+                Self { reader, model: model.into() }
             }
         }
 

@@ -81,7 +81,7 @@ pub struct DepositPolicy {
 #[derive(Clone, Debug)]
 pub struct Treatment {
     reader: Arc<Reader>,
-    model: model::Treatment,
+    model: Arc<model::Treatment>,
 }
 
 connection!(TreatmentConnection, TreatmentEdge, Treatment, "treatments");
@@ -89,8 +89,8 @@ connection!(TreatmentConnection, TreatmentEdge, Treatment, "treatments");
 impl Treatment {
     /// The API's form of a treatment.
     #[must_use]
-    pub fn new(reader: Arc<Reader>, model: model::Treatment) -> Self {
-        Self { reader, model }
+    pub fn new(reader: Arc<Reader>, model: impl Into<Arc<model::Treatment>>) -> Self {
+        Self { reader, model: model.into() }
     }
 
     /// The treatment with this id, for objects that lead to one.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use async_graphql::Executor as _;
 use futures::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::{
@@ -96,7 +97,7 @@ async fn one_booking_to_a_thousand_sockets() {
     for _ in 0..SOCKETS {
         let mut data = async_graphql::Data::default();
         data.insert(horae::schema::request::Caller(Some(Arc::clone(&actor))));
-        let mut stream = app.app.schema.execute_stream_with_session_data(QUERY, Arc::new(data));
+        let mut stream = app.app.schema.execute_stream(QUERY.into(), Some(Arc::new(data)));
         stream.next().await.unwrap();
         streams.push(stream);
     }

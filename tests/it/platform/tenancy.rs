@@ -59,6 +59,34 @@ async fn naming_another_tenants_tables_is_refused_by_postgresql() {
 }
 
 #[tokio::test]
+async fn tenants_of_one_connection_keep_their_prepared_statements_and_plans_apart() {
+    let app = TestApp::start_with(&[("DATABASE_MAX_CONNECTIONS", "1")]).await;
+    let db = &app.app.cx.db;
+    let mut slugs = Vec::new();
+    for _ in 0..3 {
+        for slug in ["alfa", "beta"] {
+            let tenant = db.find_tenant_by_slug(slug).await.unwrap().unwrap();
+            let tx = db.begin(&tenant, Access::Read).await.unwrap();
+            let name: String = tx.scalar("SELECT trade_name FROM centre_profile", []).await.unwrap().unwrap();
+            slugs.push(name.to_lowercase());
+            let planned: Vec<String> = tx
+                .scalars(
+                    "SELECT statement FROM pg_prepared_statements
+                     WHERE statement LIKE '%centre_profile' AND generic_plans + custom_plans > 0 ORDER BY 1",
+                    [],
+                )
+                .await
+                .unwrap();
+            let own = format!("/* {} */ ", tenant.schema_name);
+            assert_eq!(planned.iter().filter(|statement| statement.starts_with(&own)).count(), 1, "{planned:?}");
+            tx.commit().await.unwrap();
+        }
+    }
+    assert!(slugs.iter().step_by(2).all(|name| *name == slugs[0]), "{slugs:?}");
+    assert!(slugs.iter().skip(1).step_by(2).all(|name| *name == slugs[1] && name != &slugs[0]), "{slugs:?}");
+}
+
+#[tokio::test]
 async fn a_connection_without_a_tenant_reads_nothing() {
     let app = TestApp::start().await;
     let alfa = app.app.cx.db.find_tenant_by_slug("alfa").await.unwrap().unwrap();

@@ -31,11 +31,6 @@ impl Socket {
         socket
     }
 
-    /// Not yet initialised.
-    pub async fn connect(app: &TestApp) -> Self {
-        Self::connect_to(app.listen().await).await
-    }
-
     async fn connect_to(address: SocketAddr) -> Self {
         let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", "graphql-transport-ws".parse().unwrap());

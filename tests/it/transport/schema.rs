@@ -4,15 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_graphql::{Context, Data, Error, ErrorExtensions, Object, Schema, Subscription};
+use async_graphql::registry::Registry;
+use async_graphql::{
+    Context, Data, Error, ErrorExtensions, Object, OutputType as _, Schema, Subscription, SubscriptionType as _,
+};
 use axum::http::request::Parts;
 use futures::{Stream, StreamExt, stream};
-use horae::http::graphql::{Admission, DocumentGuard, Gate, Refusal};
+use horae::http::graphql::{Admission, DocumentGuard, DocumentLimits, Gate, Refusal};
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
 
-pub(super) type TestSchema = Schema<Query, Mutation, Events>;
+pub(super) type TestSchema = DocumentGuard<Schema<Query, Mutation, Events>>;
 
 /// What tests and resolvers share.
 #[derive(Clone)]
@@ -48,7 +51,12 @@ impl Shared {
 }
 
 pub(super) fn schema(shared: Shared) -> TestSchema {
-    Schema::build(Query, Mutation, Events).extension(DocumentGuard::default()).data(shared).finish()
+    let executor = Schema::build(Query, Mutation, Events).data(shared).finish();
+    let mut types = Registry::default();
+    Query::create_type_info(&mut types);
+    Mutation::create_type_info(&mut types);
+    Events::create_type_info(&mut types);
+    DocumentGuard { limits: DocumentLimits::default(), types: Arc::new(types), executor }
 }
 
 fn on_purpose() -> i32 {
