@@ -20,6 +20,7 @@ use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 #[derive(MergedObject, Default)]
 pub struct Query(
     identity::IdentityQuery,
+    identity::AuditQuery,
     centre::CentreQuery,
     notifications::NotificationsQuery,
     agenda::AgendaQuery,

@@ -1,6 +1,6 @@
 //! What a resolver finds in its context: the [`Reader`] of its caller, and the request's id.
 
-use std::{any::TypeId, sync::Arc};
+use std::{any::TypeId, net::IpAddr, sync::Arc};
 
 use async_graphql::{
     Context, Pos, Request, ServerResult,
@@ -21,6 +21,10 @@ pub struct RequestId(pub Arc<str>);
 /// What a client calls itself (`User-Agent`), for the list of sessions.
 #[derive(Clone, Debug)]
 pub struct Device(pub String);
+
+/// Where the request comes from, as far as proxies may be believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub IpAddr);
 
 /// The caller, when there is one. Put into the request by the transport.
 #[derive(Clone, Debug)]
@@ -131,11 +135,27 @@ impl Extension for PerOperation {
             },
         };
         let request = match (caller, ctx.data_opt::<Cx>()) {
-            (Some(actor), Some(cx)) => request.data(Reader::new(cx, actor)),
+            (Some(actor), Some(cx)) => {
+                let actor = asking(&actor, of_operation(ctx, &request), of_operation(ctx, &request));
+                request.data(Reader::new(cx, actor))
+            }
             _ => request,
         };
         next.run(ctx, request).await
     }
+}
+
+/// What the transport said of this operation, or else of its socket.
+fn of_operation<T: Clone + Send + Sync + 'static>(ctx: &ExtensionContext<'_>, request: &Request) -> Option<T> {
+    let own = request.data.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref::<T>());
+    own.or_else(|| ctx.data_opt::<T>()).cloned()
+}
+
+/// The caller as it asks this: what the operation changes is written down under the operation's own id and address,
+/// not under those of the socket's first request.
+fn asking(actor: &Actor, id: Option<RequestId>, address: Option<Address>) -> Arc<Actor> {
+    let request_id = id.map_or_else(|| Arc::clone(&actor.request_id), |id| id.0);
+    Arc::new(Actor { request_id, ip: address.map(|address| address.0).or(actor.ip), ..actor.clone() })
 }
 
 /// A socket's caller with the rights of this moment: a socket outlives many changes of rights.

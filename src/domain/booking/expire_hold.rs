@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::Actor,
     db::TenantTx,
-    domain::{change::Changes, cx::Cx, refusal::Failure},
+    domain::{change::Changes, cx::Cx, facts::Facts, refusal::Failure},
 };
 
 /// The job that expires one hold. Its key is the appointment's id, its payload `{"appointment_id": …}`.
@@ -78,6 +78,8 @@ pub(super) async fn in_tx(tx: &TenantTx, id: Uuid, now: DateTime<Utc>, changes: 
                 start: expired.start_at,
                 resources: &expired.resources,
                 reason: None,
+                before: Facts::default(),
+                after: Facts::default(),
             }
             .into(),
         );

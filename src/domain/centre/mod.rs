@@ -1,6 +1,7 @@
 //! The centre: its profile, branches, people and things, and what it offers.
 
 mod check;
+mod facts;
 pub mod deactivate_resource;
 pub mod list;
 pub mod model;

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -88,7 +89,10 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
     )
     .await?;
     tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.id.into(), cx.now().into()]).await?;
-    let change = Change { event: Some("user.login"), ..Change::audited("login", "User", user.id) };
+    let change = Change {
+        after: Some(facts!({ "sessionId": session, "lastLoginAt": cx.now() })),
+        ..Change::event("user.login", "login", "User", user.id)
+    };
     cx.commit(tx, Changes::one(&actor, change)).await?;
     metrics::counter!("horae_logins_total", "outcome" => "ok").increment(1);
     Ok(tokens)

@@ -6,6 +6,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::Failure,
     },
 };
@@ -25,8 +26,10 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<bool, Failure> {
         .await?;
     let mut changes = Changes::by(actor);
     if ended > 0 {
-        changes
-            .push(Change { event: Some("user.session_invalidated"), ..Change::audited("logout", "Session", session) });
+        changes.push(Change {
+            after: Some(facts!({ "revokedAt": cx.now() })),
+            ..Change::event("user.session_invalidated", "logout", "Session", session)
+        });
     }
     cx.commit(tx, changes).await?;
     Ok(ended > 0)

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -49,7 +50,10 @@ pub async fn run(cx: &Cx, refresh_token: &str, request_id: &str) -> Result<Token
     if !row.current {
         tx.run("UPDATE sessions SET revoked_at = $2 WHERE id = $1", [row.id.into(), cx.now().into()]).await?;
         let change =
-            Change { event: Some("user.session_invalidated"), ..Change::audited("refreshReuse", "Session", row.id) };
+            Change {
+                after: Some(facts!({ "revokedAt": cx.now() })),
+                ..Change::event("user.session_invalidated", "refreshReuse", "Session", row.id)
+            };
         cx.commit(tx, Changes::one(&actor, change)).await?;
         metrics::counter!("horae_refresh_reuse_total").increment(1);
         return Err(Refusal::new(
@@ -65,7 +69,11 @@ pub async fn run(cx: &Cx, refresh_token: &str, request_id: &str) -> Result<Token
         [row.id.into(), token_hash(&tokens.refresh).into(), cx.now().into(), tokens.refresh_expires_at.into()],
     )
     .await?;
-    cx.commit(tx, Changes::one(&actor, Change::audited("refreshSession", "Session", row.id))).await?;
+    let change = Change {
+        after: Some(facts!({ "expiresAt": tokens.refresh_expires_at })),
+        ..Change::audited("refreshSession", "Session", row.id)
+    };
+    cx.commit(tx, Changes::one(&actor, change)).await?;
     Ok(tokens)
 }
 
