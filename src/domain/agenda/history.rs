@@ -62,8 +62,7 @@ pub async fn of_subjects(
         true => Key(DateTime::UNIX_EPOCH + chrono::TimeDelta::days(365_000), Uuid::max()),
     });
     let sql = if page.backwards { BACKWARDS } else { FORWARDS };
-    let rows: Vec<EntryRow> =
-        tx.all(sql, [subjects.clone().into(), at.into(), id.into(), page.fetch().into()]).await?;
+    let rows: Vec<EntryRow> = tx.all(sql, [subjects.clone().into(), at.into(), id.into(), page.fetch().into()]).await?;
     let mut found: HashMap<Uuid, Vec<Entry>> = subjects.into_iter().map(|subject| (subject, Vec::new())).collect();
     for entry in rows.into_iter().map(Entry::from) {
         found.entry(entry.subject).or_default().push(entry);

@@ -199,10 +199,8 @@ pub async fn find_or_create(
             .await?;
         return theirs.ok_or_else(|| Failure::fault("a patient with this document vanished between two statements"));
     }
-    changes.push(Change {
-        after: Some(new.facts()),
-        ..Change::event("patient.created", "createPatient", "Patient", id)
-    });
+    changes
+        .push(Change { after: Some(new.facts()), ..Change::event("patient.created", "createPatient", "Patient", id) });
     Ok(BookedPatient { id, email: new.email.clone() })
 }
 

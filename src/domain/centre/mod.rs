@@ -1,8 +1,8 @@
 //! The centre: its profile, branches, people and things, and what it offers.
 
 mod check;
-mod facts;
 pub mod deactivate_resource;
+mod facts;
 pub mod list;
 pub mod model;
 mod patch;

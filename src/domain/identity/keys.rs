@@ -32,7 +32,9 @@ pub async fn create_publishable(cx: &Cx, actor: &Actor, name: &str, origins: Vec
     )
     .await?;
     let change = Change {
-        after: Some(facts!({ "name": text(name), "publishable": true, "origins": many(origins.iter().map(|o| text(o))) })),
+        after: Some(
+            facts!({ "name": text(name), "publishable": true, "origins": many(origins.iter().map(|o| text(o))) }),
+        ),
         ..Change::audited("createApiKey", "ApiKey", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;

@@ -49,11 +49,10 @@ pub async fn run(cx: &Cx, refresh_token: &str, request_id: &str) -> Result<Token
     let actor = actor(&tenant, row.user_id, row.id, request_id);
     if !row.current {
         tx.run("UPDATE sessions SET revoked_at = $2 WHERE id = $1", [row.id.into(), cx.now().into()]).await?;
-        let change =
-            Change {
-                after: Some(facts!({ "revokedAt": cx.now() })),
-                ..Change::event("user.session_invalidated", "refreshReuse", "Session", row.id)
-            };
+        let change = Change {
+            after: Some(facts!({ "revokedAt": cx.now() })),
+            ..Change::event("user.session_invalidated", "refreshReuse", "Session", row.id)
+        };
         cx.commit(tx, Changes::one(&actor, change)).await?;
         metrics::counter!("horae_refresh_reuse_total").increment(1);
         return Err(Refusal::new(

@@ -43,6 +43,15 @@ pub(super) async fn run_one(inner: &Inner, cell: &str, job: &ClaimedJob, stop: &
         Settled::Failed => "failed",
         Settled::Lost => "lost",
     };
+    tracing::debug!(
+        job.kind,
+        job.id,
+        job.attempt,
+        tenant.id = %job.tenant.0,
+        request.id = job.request_id(),
+        outcome = word,
+        "Ran a job"
+    );
     metrics::counter!("horae_jobs_total", "kind" => kind.clone(), "outcome" => word).increment(1);
     metrics::histogram!("horae_job_seconds", "kind" => kind).record(started.elapsed().as_secs_f64());
     settled

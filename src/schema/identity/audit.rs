@@ -180,8 +180,9 @@ impl AuditQuery {
     async fn verify_audit_chain(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "From the first entry at or after this instant; without it from the beginning.")]
-        from: Option<Instant>,
+        #[graphql(desc = "From the first entry at or after this instant; without it from the beginning.")] from: Option<
+            Instant,
+        >,
         #[graphql(desc = "Until the last entry before this instant; without it to the end.")] to: Option<Instant>,
     ) -> Result<AuditChainReport, ApiError> {
         let reader = staff(ctx)?;

@@ -163,9 +163,6 @@ async fn end(tx: &TenantTx, bounds: &Bounds, (position, hash): &Link, checked: i
 /// The entry behind which the trail breaks off.
 async fn tail(tx: &TenantTx, position: i64) -> Result<Option<Uuid>, Failure> {
     Ok(tx
-        .scalar(
-            "SELECT id FROM audit_entries WHERE position <= $1 ORDER BY position DESC LIMIT 1",
-            [position.into()],
-        )
+        .scalar("SELECT id FROM audit_entries WHERE position <= $1 ORDER BY position DESC LIMIT 1", [position.into()])
         .await?)
 }
