@@ -186,14 +186,14 @@ async fn the_centres_language_comes_first_and_the_browsers_second() {
 #[tokio::test]
 async fn hostile_names_stay_text() {
     let evil = "<script>alert(1)</script>";
-    let visit = Visit::named("\"><img src=x onerror=alert(2)>", evil, "{{ 7 * 7 }} & 'Ana'").await;
+    let visit = Visit::named("\"><img src=x onerror=alert(2)>", evil, "{{ 987654 - 1 }} & 'Ana'").await;
     visit.centre.run("UPDATE centre_profile SET trade_name = '</title><b>Evil</b>'", vec![]).await;
     let seen = visit.get(&visit.token(CONFIRM).await, &[]).await;
     assert_eq!(seen.status, StatusCode::OK);
-    for raw in ["<script", "<img", "<b>", "49"] {
-        assert!(!seen.html.replace("+56223456789", "").contains(raw), "{raw} in {}", seen.html);
+    for raw in ["<script", "<img", "<b>", "987653"] {
+        assert!(!seen.html.contains(raw), "{raw} in {}", seen.html);
     }
-    seen.says(&["&lt;script&gt;alert(1)", "{{ 7 * 7 }} &amp; ", "&lt;b&gt;Evil"]);
+    seen.says(&["&lt;script&gt;alert(1)", "{{ 987654 - 1 }} &amp; ", "&lt;b&gt;Evil"]);
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ impl SmtpSink {
     /// Starts the relay on a free port.
     pub async fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtp/sink.py");
-        let mut process = Command::new("python3")
+        let mut process = Command::new(std::env::var_os("HORAE_TEST_PYTHON").unwrap_or_else(|| "python3".into()))
             .arg(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -86,7 +86,7 @@ impl SmtpSink {
             .spawn()
             .expect("python3 starts");
         let mut answers = BufReader::new(process.stdout.take().unwrap()).lines();
-        let ready = answers.next_line().await.unwrap().expect("the sink ended; it needs `pip install aiosmtpd`");
+        let ready = answers.next_line().await.unwrap().expect("the sink ended; `script/test` installs what it needs (aiosmtpd) and names that Python in HORAE_TEST_PYTHON");
         let port = ready.strip_prefix("READY ").unwrap().parse().unwrap();
         let commands = process.stdin.take().unwrap();
         Self { port, control: Mutex::new(Control { commands, answers }), _process: process }
