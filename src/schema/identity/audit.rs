@@ -156,7 +156,6 @@ pub struct AuditQuery;
 #[Object]
 impl AuditQuery {
     /// Who did what in the centre, newest first. Needs `AUDIT_READ` in the whole centre.
-    #[expect(clippy::too_many_arguments, reason = "the contract's arguments")]
     async fn audit_entries(
         &self,
         ctx: &Context<'_>,

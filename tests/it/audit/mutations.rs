@@ -100,7 +100,6 @@ impl World {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "one arm per mutation of the contract")]
 async fn row(world: &mut World, mutation: &str) -> Option<Row> {
     // Mails move the clock, and access tokens end by it.
     world.clinic.admin = world.clinic.app.admin("alfa").await;
