@@ -78,7 +78,7 @@ impl NewPatient {
             "document": masked(document),
             "isForeign": *is_foreign,
             "email": masked(email),
-            "phones": many(phones.iter().map(|phone| masked(phone))),
+            "phones": many(phones.iter().map(masked)),
             "sex": masked(sex),
             "birthDate": masked(birth_date),
             "fileNumber": masked(file_number),

@@ -50,7 +50,7 @@ pub(super) fn branch(branch: &Branch) -> Facts {
         "cashAutoCloseLocalTime": *cash_auto_close_local_time,
         "cashAutoOpenLocalTime": *cash_auto_open_local_time,
         "confirmationDelay": *confirmation_delay,
-        "copyConfirmationsTo": many(copy_confirmations_to.iter().map(|address| masked(address))),
+        "copyConfirmationsTo": many(copy_confirmations_to.iter().map(masked)),
         "backupWindowStart": *backup_window_start,
         "slotGridMinutes": *slot_grid_minutes,
         "minBookingNotice": *min_booking_notice,

@@ -131,7 +131,7 @@ impl AuditFilter {
             subject_type: self.subject_type,
             actor: self.actor_id.map(|id| reader.ids.decode_any(&id, "filter.actorId")).transpose()?,
             action: self.action,
-            from: self.range.as_ref().map(|range| range.from.clone().to_utc()),
+            from: self.range.map(|range| range.from.to_utc()),
             to: self.range.map(|range| range.to.to_utc()),
         })
     }
