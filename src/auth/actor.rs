@@ -1,6 +1,6 @@
 //! [`Actor`]: who calls, for which tenant, with which rights.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use uuid::Uuid;
 
@@ -87,6 +87,8 @@ pub struct Actor {
     pub publishable: bool,
     /// The request that this is part of; in every log line, event and audit entry.
     pub request_id: Arc<str>,
+    /// Where the request came from, if it came from outside.
+    pub ip: Option<IpAddr>,
 }
 
 impl Actor {
@@ -104,6 +106,7 @@ impl Actor {
             professional: None,
             publishable: false,
             request_id: request_id.into(),
+            ip: None,
         }
     }
 

@@ -215,7 +215,9 @@ async fn migrate_schema(connection: &DatabaseConnection, name: &str, app_role: &
          GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {name} TO {name};
          GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {name} TO {name};
          GRANT EXECUTE ON FUNCTION queue.enqueue, queue.cancel, queue.local_jobs_about, queue.move_local TO {name};
-         REVOKE UPDATE, DELETE ON {name}.events, {name}.audit_entries FROM {name};
+         REVOKE UPDATE, DELETE, TRUNCATE ON {name}.events, {name}.audit_entries FROM {name};
+         REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {name}.event_head FROM {name};
+         GRANT UPDATE (position) ON {name}.event_head TO {name};
          REVOKE INSERT, UPDATE, DELETE ON {name}.migrations FROM {name};"
     ))
     .await?;

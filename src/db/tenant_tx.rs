@@ -33,6 +33,8 @@ pub struct TenantTx {
     /// Whether statements may be prepared under a name.
     pub(super) named: bool,
     statements: Arc<AtomicU64>,
+    /// The request that it is part of.
+    cause: Option<Arc<str>>,
 }
 
 impl Db {
@@ -56,6 +58,7 @@ impl Db {
             tenant: Arc::clone(tenant),
             named,
             statements: Arc::clone(&self.inner.statements),
+            cause: None,
         })
     }
 }
@@ -65,6 +68,18 @@ impl TenantTx {
     #[must_use]
     pub fn tenant(&self) -> &Arc<Tenant> {
         &self.tenant
+    }
+
+    /// Says which request it is part of: jobs and mails that it puts in will carry the request's id.
+    #[must_use]
+    pub fn caused_by(self, request_id: &Arc<str>) -> Self {
+        Self { cause: Some(Arc::clone(request_id)), ..self }
+    }
+
+    /// The id of the request that it is part of.
+    #[must_use]
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
     }
 
     /// Makes what was written durable and visible.

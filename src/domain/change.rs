@@ -1,14 +1,20 @@
 //! What a transaction changed: every state change leaves one event and one audit entry, in the same transaction.
 
+use std::{net::IpAddr, sync::Arc};
+
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{cx::Cx, refusal::Failure};
+use super::{
+    cx::Cx,
+    facts::{Facts, told},
+    refusal::Failure,
+};
 use crate::{auth::Actor, db::TenantTx};
 
 /// One change, as the event log and the audit trail will tell it. Ids and closed words only: no names, no texts.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug)]
 pub struct Change {
     /// `appointment.booked` and the like; the catalogue is in the domain model. None: audited, but not an event.
     pub event: Option<&'static str>,
@@ -22,10 +28,10 @@ pub struct Change {
     pub branch_id: Option<Uuid>,
     /// What a reader of the event needs to choose and to load.
     pub data: Value,
-    /// Before, without sensitive values.
-    pub before: Option<Value>,
-    /// After, without sensitive values.
-    pub after: Option<Value>,
+    /// All that may be told of it before; none: it is new. The trail keeps what differs from after.
+    pub before: Option<Facts>,
+    /// All that may be told of it after; none: it is gone.
+    pub after: Option<Facts>,
     /// Why, if the caller said.
     pub reason: Option<String>,
 }
@@ -67,7 +73,10 @@ impl Change {
 pub struct Changes {
     actor_kind: &'static str,
     actor_id: Option<Uuid>,
-    request_id: std::sync::Arc<str>,
+    /// Of actors that have no id to be looked up by.
+    actor_name: Option<Arc<str>>,
+    request_id: Arc<str>,
+    ip: Option<IpAddr>,
     changes: Vec<Change>,
 }
 
@@ -76,8 +85,15 @@ struct Row<'a> {
     n: i64,
     event_n: i64,
     id: Uuid,
-    #[serde(flatten)]
-    change: &'a Change,
+    event: Option<&'static str>,
+    action: &'static str,
+    subject_type: &'static str,
+    subject_id: Uuid,
+    branch_id: Option<Uuid>,
+    data: &'a Value,
+    before: Option<Value>,
+    after: Option<Value>,
+    reason: Option<&'a str>,
 }
 
 impl Changes {
@@ -87,7 +103,9 @@ impl Changes {
         Self {
             actor_kind: actor.kind.as_str(),
             actor_id: actor.id,
-            request_id: std::sync::Arc::clone(&actor.request_id),
+            actor_name: actor.id.is_none().then(|| Arc::clone(&actor.name)),
+            request_id: Arc::clone(&actor.request_id),
+            ip: actor.ip,
             changes: Vec::new(),
         }
     }
@@ -111,7 +129,8 @@ impl Changes {
     }
 
     /// Writes them as the last statement before the commit, because the row that gives out positions stays locked
-    /// until then. Returns whether the event log has grown.
+    /// until then. It is locked for the events first; a trigger chains the entries of the trail under the same lock.
+    /// Returns whether the event log has grown.
     pub(super) async fn write(self, cx: &Cx, tx: &TenantTx) -> Result<bool, Failure> {
         if self.changes.is_empty() {
             return Ok(false);
@@ -121,7 +140,22 @@ impl Changes {
             .zip(&self.changes)
             .map(|(n, change)| {
                 events += i64::from(change.event.is_some());
-                Row { n, event_n: events, id: cx.new_id(), change }
+                let Change { event, action, subject_type, subject_id, branch_id, data, before, after, reason } = change;
+                let (before, after) = told(before.as_ref(), after.as_ref());
+                Row {
+                    n,
+                    event_n: events,
+                    id: cx.new_id(),
+                    event: *event,
+                    action,
+                    subject_type,
+                    subject_id: *subject_id,
+                    branch_id: *branch_id,
+                    data,
+                    before,
+                    after,
+                    reason: reason.as_deref(),
+                }
             })
             .collect();
         let rows = serde_json::to_value(&rows).map_err(|error| Failure::fault(error.to_string()))?;
@@ -130,11 +164,13 @@ impl Changes {
                  SELECT * FROM jsonb_to_recordset($1) AS x (
                      n bigint, event_n bigint, id uuid, event text, action text, subject_type text, subject_id uuid,
                      branch_id uuid, data jsonb, before jsonb, after jsonb, reason text)
-             ), trail AS (
-                 INSERT INTO audit_entries (id, at, actor_kind, actor_id, action, subject_type, subject_id, request_id, before, after, reason)
-                 SELECT id, $2, $3, $4, action, subject_type, subject_id, $5, before, after, reason FROM input ORDER BY n
              ), head AS (
                  UPDATE event_head SET position = position + $6 WHERE $6 > 0 RETURNING position - $6 AS before
+             ), trail AS (
+                 INSERT INTO audit_entries (id, at, actor_kind, actor_id, actor_name, action, subject_type, subject_id, request_id,
+                     ip, before, after, reason)
+                 SELECT id, $2, $3, $4, $7, action, subject_type, subject_id, $5, $8::text::inet, input.before, after, reason
+                 FROM input LEFT JOIN head ON true ORDER BY n
              )
              INSERT INTO events (position, id, type, occurred_at, actor_kind, actor_id, subject_type, subject_id, branch_id, data, request_id)
              SELECT head.before + event_n, id, event, $2, $3, $4, subject_type, subject_id, branch_id, data, $5
@@ -146,6 +182,8 @@ impl Changes {
                 self.actor_id.into(),
                 self.request_id.as_ref().into(),
                 events.into(),
+                self.actor_name.as_deref().into(),
+                self.ip.map(|ip| ip.to_string()).into(),
             ],
         )
         .await?;

@@ -89,7 +89,7 @@ impl Cx {
             }
             _ => return Err(closed(actor)),
         }
-        Ok(self.db.begin(&actor.tenant, Access::Write).await?)
+        Ok(self.db.begin(&actor.tenant, Access::Write).await?.caused_by(&actor.request_id))
     }
 
     /// Writes the changes to the audit trail and the event log, commits, and hints at it.

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod contact;
 pub mod cx;
 pub mod event_cursor;
+pub mod facts;
 pub mod idempotency;
 pub mod identity;
 pub mod money;

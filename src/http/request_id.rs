@@ -36,6 +36,12 @@ impl RequestId {
         sane.then(|| Self(text.into()))
     }
 
+    /// The same id for the schema, which knows nothing of HTTP.
+    #[must_use]
+    pub fn of_operation(&self) -> crate::schema::request::RequestId {
+        crate::schema::request::RequestId(Arc::clone(&self.0))
+    }
+
     /// The id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {

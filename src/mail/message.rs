@@ -33,6 +33,8 @@ pub struct OutgoingMail {
     pub calendar: Option<CalendarPart>,
     /// For bulk mail; transactional mail has none.
     pub list_unsubscribe: Option<ListUnsubscribe>,
+    /// The request that caused it, so that a mail can be found in the logs: letters, digits and hyphens.
+    pub request_id: Option<String>,
 }
 
 /// What a calendar is asked to do (RFC 5546).
@@ -122,6 +124,9 @@ impl OutgoingMail {
             .raw_header(header("X-Auto-Response-Suppress", "All"));
         if let Some(reply_to) = &self.reply_to {
             builder = builder.reply_to(reply_to.clone());
+        }
+        if let Some(id) = &self.request_id {
+            builder = builder.raw_header(header("X-Request-Id", &one_line(id)));
         }
         if let Some(list) = &self.list_unsubscribe {
             if !list.url.starts_with("https://") || !list.url.bytes().all(|b| b.is_ascii_graphic() && b != b'>') {

@@ -74,6 +74,21 @@ impl GlobalIds {
         Uuid::from_slice(uuid).ok()
     }
 
+    /// The object of this tenant that a word names, of whatever kind, or NOT_FOUND at `field`: for looking up what was
+    /// done to it, which tells nothing of the object itself.
+    ///
+    /// # Errors
+    /// When it is no id of this tenant.
+    pub fn decode_any(&self, id: &ID, field: &str) -> Result<Uuid, Refusal> {
+        let body = self.seal.open(SealedKind::Id, id.as_str());
+        let uuid = body.as_deref().and_then(|body| {
+            let (head, uuid) = body.split_at_checked(5)?;
+            head.ends_with(&self.tenant_key).then_some(())?;
+            Uuid::from_slice(uuid).ok()
+        });
+        uuid.ok_or_else(|| Refusal::not_found(field))
+    }
+
     /// The object that a word names, or NOT_FOUND at `field`.
     ///
     /// # Errors

@@ -23,6 +23,7 @@ use async_graphql::{
 pub struct Query(
     identity::IdentityQuery,
     identity::SessionQuery,
+    identity::AuditQuery,
     centre::CentreQuery,
     notifications::NotificationsQuery,
     agenda::AgendaQuery,

@@ -134,7 +134,12 @@ impl Api {
             (None, Some(Caller(Some(actor)))) => Some(self.still(&actor).await?),
             _ => None,
         };
-        let reader = actor.map(|actor| Reader::new(&self.cx, actor));
+        let said_of = |actor: &Actor| {
+            let id = of_operation::<RequestId>(&request.data, session);
+            let address = of_operation::<Address>(&request.data, session);
+            asking(actor, id, address)
+        };
+        let reader = actor.map(|actor| Reader::new(&self.cx, said_of(&actor)));
         let request = match &reader {
             Some(reader) => request.data(Arc::clone(reader)),
             None => request,
@@ -179,4 +184,17 @@ impl Executor for Api {
         };
         stream::once(responses).flatten().boxed()
     }
+}
+
+/// What the transport said of this operation, or else of its socket.
+fn of_operation<T: Clone + Send + Sync + 'static>(operation: &Data, session: Option<&Data>) -> Option<T> {
+    let find = |data: &Data| data.get(&TypeId::of::<T>()).and_then(|value| value.downcast_ref::<T>()).cloned();
+    find(operation).or_else(|| session.and_then(find))
+}
+
+/// The caller as it asks this: what the operation changes is written down under the operation's own id and address,
+/// not under those of the socket's first request.
+fn asking(actor: &Actor, id: Option<RequestId>, address: Option<Address>) -> Arc<Actor> {
+    let request_id = id.map_or_else(|| Arc::clone(&actor.request_id), |id| id.0);
+    Arc::new(Actor { request_id, ip: address.map(|address| address.0).or(actor.ip), ..actor.clone() })
 }

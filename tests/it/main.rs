@@ -8,6 +8,7 @@
 )]
 
 mod agenda;
+mod audit;
 mod booking;
 mod centre;
 mod embedded;

@@ -53,7 +53,7 @@ pub struct NewJob {
     pub kind: &'static str,
     /// The same key of the same kind is the same job.
     pub dedup_key: String,
-    /// Ids only.
+    /// Ids only. The request that causes it is added.
     pub payload: serde_json::Value,
     /// When it may start.
     pub due_at: DateTime<Utc>,
@@ -86,6 +86,18 @@ pub struct ClaimedJob {
     pub claim: i64,
 }
 
+/// The key of a payload under which it keeps what caused the job. It holds an object, because every value that is a
+/// text may be taken for an id (`queue.local_jobs_about`), and a request's id is a word of the client's.
+const CAUSE: &str = "cause";
+
+impl ClaimedJob {
+    /// The request that caused it, if a request did.
+    #[must_use]
+    pub fn request_id(&self) -> Option<&str> {
+        self.payload.get(CAUSE)?.get("request_id")?.as_str()
+    }
+}
+
 impl TenantTx {
     /// Puts a job in with this transaction: it exists when and only when the transaction commits. A job that waits
     /// already under the same key is moved to the new time.
@@ -97,12 +109,16 @@ impl TenantTx {
             Some(local) => (Some(local.zone), Some(local.date), Some(local.time)),
             None => (None, None, None),
         };
+        let mut payload = job.payload;
+        if let (Some(payload), Some(request_id)) = (payload.as_object_mut(), self.cause()) {
+            payload.insert(CAUSE.to_owned(), serde_json::json!({ "request_id": request_id }));
+        }
         self.run(
             "SELECT queue.enqueue($1, $2, $3, $4, $5, $6, $7, $8)",
             [
                 job.kind.into(),
                 job.dedup_key.into(),
-                job.payload.into(),
+                payload.into(),
                 job.due_at.into(),
                 job.lane.number().into(),
                 zone.into(),

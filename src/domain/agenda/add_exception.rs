@@ -100,7 +100,7 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure
     let change = Change {
         branch_id: Some(branch.id),
         data: json!({"resourceId": input.resource, "exceptionId": id, "kind": input.kind.as_str(), "from": during.start, "to": during.end}),
-        after: Some(json!({"kind": input.kind.as_str(), "localStart": input.local_start, "localEnd": input.local_end})),
+        after: Some(exception.facts()),
         ..Change::event("schedule.changed", "addScheduleException", "ScheduleException", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;

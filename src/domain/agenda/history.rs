@@ -5,89 +5,41 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    auth::ActorKind,
     db::{Sql, TenantTx},
     domain::{
+        identity::audit::{Entry, EntryRow, actor_joins, entry_columns},
         page::{Page, PageRequest},
         refusal::Failure,
     },
 };
 
-/// One entry of the trail.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Which.
-    pub id: Uuid,
-    /// When.
-    pub at: DateTime<Utc>,
-    /// What kind of caller did it.
-    pub actor_kind: ActorKind,
-    /// Who.
-    pub actor: Option<Uuid>,
-    /// How to show who did it.
-    pub actor_name: String,
-    /// The mutation's verb.
-    pub action: String,
-    /// `Appointment` and the like.
-    pub subject_type: String,
-    /// Which one.
-    pub subject: Uuid,
-    /// The request it was part of.
-    pub request_id: String,
-    /// Before, without sensitive values.
-    pub before: Option<Value>,
-    /// After, without sensitive values.
-    pub after: Option<Value>,
-    /// Why, if somebody said.
-    pub reason: Option<String>,
-}
-
 /// Position in a history.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key(pub DateTime<Utc>, pub Uuid);
 
-impl Entry {
-    /// Its position in the history.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        Key(self.at, self.id)
-    }
-}
-
-#[derive(FromQueryResult)]
-struct Row {
-    id: Uuid,
-    at: DateTime<Utc>,
-    actor_kind: String,
-    actor_id: Option<Uuid>,
-    actor_name: Option<String>,
-    action: String,
-    subject_type: String,
-    subject_id: Uuid,
-    request_id: String,
-    before: Option<Value>,
-    after: Option<Value>,
-    reason: Option<String>,
+/// An entry's position in its history.
+#[must_use]
+pub fn key(entry: &Entry) -> Key {
+    Key(entry.at, entry.id)
 }
 
 macro_rules! history_select {
     ($beyond:literal, $order:literal) => {
         concat!(
-            "SELECT e.*, coalesce(u.name, k.name) AS actor_name
-             FROM unnest($1::uuid[]) AS wanted (id), LATERAL (
+            "SELECT ",
+            entry_columns!(),
+            " FROM unnest($1::uuid[]) AS wanted (id), LATERAL (
                  SELECT * FROM audit_entries WHERE subject_id = wanted.id AND (at, id) ",
             $beyond,
             " ($2, $3) ORDER BY ",
             $order,
             " LIMIT $4
-             ) e
-             LEFT JOIN users u ON e.actor_kind = 'USER' AND u.id = e.actor_id
-             LEFT JOIN api_keys k ON e.actor_kind = 'API_KEY' AND k.id = e.actor_id
-             ORDER BY ",
+             ) e",
+            actor_joins!(),
+            "ORDER BY ",
             $order
         )
     };
@@ -110,24 +62,10 @@ pub async fn of_subjects(
         true => Key(DateTime::UNIX_EPOCH + chrono::TimeDelta::days(365_000), Uuid::max()),
     });
     let sql = if page.backwards { BACKWARDS } else { FORWARDS };
-    let rows: Vec<Row> = tx.all(sql, [subjects.clone().into(), at.into(), id.into(), page.fetch().into()]).await?;
+    let rows: Vec<EntryRow> = tx.all(sql, [subjects.clone().into(), at.into(), id.into(), page.fetch().into()]).await?;
     let mut found: HashMap<Uuid, Vec<Entry>> = subjects.into_iter().map(|subject| (subject, Vec::new())).collect();
-    for row in rows {
-        let actor_kind = ActorKind::parse(&row.actor_kind);
-        found.entry(row.subject_id).or_default().push(Entry {
-            id: row.id,
-            at: row.at,
-            actor_kind,
-            actor: row.actor_id,
-            actor_name: row.actor_name.unwrap_or_else(|| actor_kind.as_str().to_owned()),
-            action: row.action,
-            subject_type: row.subject_type,
-            subject: row.subject_id,
-            request_id: row.request_id,
-            before: row.before,
-            after: row.after,
-            reason: row.reason,
-        });
+    for entry in rows.into_iter().map(Entry::from) {
+        found.entry(entry.subject).or_default().push(entry);
     }
     Ok(found.into_iter().map(|(subject, rows)| (subject, page.page(rows))).collect())
 }

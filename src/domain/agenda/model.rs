@@ -7,7 +7,12 @@ use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use crate::domain::{centre::model::zone, refusal::Failure, time::WeeklyWindow};
+use crate::domain::{
+    centre::model::zone,
+    facts::{Facts, facts, masked},
+    refusal::Failure,
+    time::WeeklyWindow,
+};
 
 /// How an exception changes working time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,6 +81,22 @@ pub struct ScheduleException {
     pub zone: Tz,
     /// Why, for people.
     pub reason: Option<String>,
+}
+
+impl ScheduleException {
+    /// What the audit trail may tell of it: a reason may speak of somebody's health.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let Self { id: _, branch, resource, kind, during: _, local_start, local_end, zone: _, reason } = self;
+        facts!({
+            "branchId": *branch,
+            "resourceId": *resource,
+            "kind": kind.as_str(),
+            "localStart": *local_start,
+            "localEnd": *local_end,
+            "reason": masked(reason),
+        })
+    }
 }
 
 /// Row of [`exception_select`].

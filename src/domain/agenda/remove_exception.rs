@@ -36,11 +36,7 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<(), Failure> {
             "from": exception.during.start,
             "to": exception.during.end,
         }),
-        before: Some(json!({
-            "kind": exception.kind.as_str(),
-            "localStart": exception.local_start,
-            "localEnd": exception.local_end,
-        })),
+        before: Some(exception.facts()),
         ..Change::event("schedule.changed", "removeScheduleException", "ScheduleException", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await

@@ -14,7 +14,12 @@ use super::{
 use crate::{
     auth::{Actor, Scope},
     db::TenantTx,
-    domain::{cx::Cx, refusal::Failure, time::WeeklyWindow},
+    domain::{
+        cx::Cx,
+        facts::{Facts, facts, many, text},
+        refusal::Failure,
+        time::WeeklyWindow,
+    },
 };
 
 /// When a resource usually works in a branch.
@@ -32,6 +37,21 @@ pub struct Schedule {
     pub name: String,
     /// When.
     pub windows: Vec<WeeklyWindow>,
+}
+
+impl Schedule {
+    /// What the audit trail may tell of it.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let Self { id: _, version, resource, branch, name, windows } = self;
+        facts!({
+            "version": *version,
+            "resourceId": *resource,
+            "branchId": *branch,
+            "name": text(name),
+            "windows": many(windows),
+        })
+    }
 }
 
 #[derive(FromQueryResult)]

@@ -92,10 +92,8 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure
     let change = Change {
         branch_id: Some(branch.id),
         data: json!({"resourceId": input.resource, "scheduleId": id}),
-        before: before.map(|one| json!({"version": one.version, "windows": one.windows.len()})),
-        after: Some(
-            json!({"version": schedule.version, "windows": schedule.windows.len(), "conflicts": conflicts.len()}),
-        ),
+        before: before.map(Schedule::facts),
+        after: Some(schedule.facts().with("conflicts", conflicts.len())),
         ..Change::event("schedule.changed", "upsertSchedule", "Schedule", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;

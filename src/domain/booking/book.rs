@@ -26,6 +26,7 @@ use crate::{
         },
         change::Changes,
         cx::Cx,
+        facts::{Facts, facts, masked, text},
         idempotency::{Claim, Receipt},
         notifications::{self, AppointmentTimes},
         refusal::{Code, Failure, Refusal},
@@ -240,6 +241,15 @@ async fn insert(
             start: plan.start,
             resources: &plan.resources(),
             reason: new.overbook_reason.map(str::to_owned),
+            before: Facts::default(),
+            after: plan.facts().and(facts!({
+                "branchId": branch.id,
+                "patientId": patient.id,
+                "channel": text(&book.channel),
+                "overbooked": new.overbook_reason.is_some(),
+                "notes": masked(&book.notes),
+                "sendConfirmation": book.send_confirmation,
+            })),
         }
         .into(),
     );

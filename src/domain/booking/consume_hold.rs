@@ -16,6 +16,7 @@ use crate::{
         centre::query,
         change::Changes,
         cx::Cx,
+        facts::{facts, masked, text},
         notifications::{self, AppointmentTimes},
         refusal::{Code, Failure, Refusal},
     },
@@ -127,6 +128,13 @@ pub(super) async fn in_tx(
             start: hold.start_at,
             resources: &hold.resources,
             reason: None,
+            before: facts!({ "channel": text(&hold.channel) }),
+            after: facts!({
+                "channel": text(channel),
+                "patientId": patient.id,
+                "notes": masked(&terms.notes),
+                "sendConfirmation": terms.send_confirmation,
+            }),
         }
         .into(),
     );

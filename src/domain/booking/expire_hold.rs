@@ -11,7 +11,7 @@ use super::{
 use crate::{
     auth::Actor,
     db::TenantTx,
-    domain::{change::Changes, cx::Cx, refusal::Failure},
+    domain::{change::Changes, cx::Cx, facts::Facts, refusal::Failure},
 };
 
 /// The job that expires one hold. Its key is the appointment's id, its payload `{"appointment_id": …}`.
@@ -41,7 +41,7 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<Option<DateTime<Utc
         }
         Some(_) => {
             let mut changes = Changes::by(actor);
-            in_tx(&tx, id, cx.now(), &mut changes).await?;
+            in_tx(&tx, id, cx.now(), "expireHold", &mut changes).await?;
             cx.commit(tx, changes).await?;
             Ok(None)
         }
@@ -52,8 +52,14 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<Option<DateTime<Utc
     }
 }
 
-/// Ends a hold whose row this transaction has locked.
-pub(super) async fn in_tx(tx: &TenantTx, id: Uuid, now: DateTime<Utc>, changes: &mut Changes) -> Result<(), Failure> {
+/// Ends a hold whose row this transaction has locked; `action` is why.
+pub(super) async fn in_tx(
+    tx: &TenantTx,
+    id: Uuid,
+    now: DateTime<Utc>,
+    action: &'static str,
+    changes: &mut Changes,
+) -> Result<(), Failure> {
     let expired: Option<Expired> = tx
         .find(
             "WITH freed AS (UPDATE occupancies SET active = false WHERE appointment_id = $1 RETURNING resource_id)
@@ -68,7 +74,7 @@ pub(super) async fn in_tx(tx: &TenantTx, id: Uuid, now: DateTime<Utc>, changes: 
         changes.push(
             Happened {
                 event: "appointment.expired",
-                action: "expireHold",
+                action,
                 id,
                 branch: expired.branch_id,
                 kind: ChangeKind::StatusChanged,
@@ -78,6 +84,8 @@ pub(super) async fn in_tx(tx: &TenantTx, id: Uuid, now: DateTime<Utc>, changes: 
                 start: expired.start_at,
                 resources: &expired.resources,
                 reason: None,
+                before: Facts::default(),
+                after: Facts::default(),
             }
             .into(),
         );

@@ -21,6 +21,7 @@ use crate::{
         centre::{model::Branch, query},
         change::Changes,
         cx::Cx,
+        facts::{Facts, facts, text},
         idempotency::{Claim, Receipt},
         refusal::{Code, Failure, Refusal},
     },
@@ -118,6 +119,12 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
             start: plan.start,
             resources: &plan.resources(),
             reason: None,
+            before: Facts::default(),
+            after: plan.facts().and(facts!({
+                "branchId": branch.id,
+                "channel": text(new.channel),
+                "holdExpiresAt": until,
+            })),
         }
         .into(),
     );

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::{Facts, facts, many, masked},
         refusal::{Failure, Refusal},
     },
 };
@@ -56,6 +57,34 @@ const MAX_NAME: usize = 200;
 const MAX_PHONES: usize = 5;
 
 impl NewPatient {
+    /// What the audit trail may tell of it: which data there are, and none of them.
+    fn facts(&self) -> Facts {
+        let Self {
+            given_names,
+            paternal_surname,
+            maternal_surname,
+            document,
+            is_foreign,
+            email,
+            phones,
+            sex,
+            birth_date,
+            file_number,
+        } = self;
+        facts!({
+            "givenNames": masked(given_names),
+            "paternalSurname": masked(paternal_surname),
+            "maternalSurname": masked(maternal_surname),
+            "document": masked(document),
+            "isForeign": *is_foreign,
+            "email": masked(email),
+            "phones": many(phones.iter().map(masked)),
+            "sex": masked(sex),
+            "birthDate": masked(birth_date),
+            "fileNumber": masked(file_number),
+        })
+    }
+
     /// What cannot be kept, field by field below `field`.
     #[must_use]
     pub fn refusals(&self, field: &str, now: DateTime<Utc>) -> Vec<Refusal> {
@@ -170,7 +199,8 @@ pub async fn find_or_create(
             .await?;
         return theirs.ok_or_else(|| Failure::fault("a patient with this document vanished between two statements"));
     }
-    changes.push(Change::event("patient.created", "createPatient", "Patient", id));
+    changes
+        .push(Change { after: Some(new.facts()), ..Change::event("patient.created", "createPatient", "Patient", id) });
     Ok(BookedPatient { id, email: new.email.clone() })
 }
 

@@ -8,7 +8,12 @@ use uuid::Uuid;
 use super::{plan::Plan, status::AppointmentStatus};
 use crate::{
     db::TenantTx,
-    domain::{centre::model::Branch, change::Change, refusal::Failure},
+    domain::{
+        centre::model::Branch,
+        change::Change,
+        facts::{Facts, facts, many},
+        refusal::Failure,
+    },
 };
 
 /// An appointment to write.
@@ -203,6 +208,10 @@ pub struct Happened<'a> {
     pub resources: &'a [Uuid],
     /// Why.
     pub reason: Option<String>,
+    /// What the trail may tell of it before, besides its state.
+    pub before: Facts,
+    /// And after.
+    pub after: Facts,
 }
 
 impl From<Happened<'_>> for Change {
@@ -218,8 +227,8 @@ impl From<Happened<'_>> for Change {
                 "start": happened.start,
                 "resources": happened.resources,
             }),
-            before: previous.map(|status| json!({ "status": status })),
-            after: Some(json!({ "status": happened.status.as_str(), "start": happened.start })),
+            before: previous.map(|status| happened.before.with("status", status)),
+            after: Some(happened.after.with("status", happened.status.as_str())),
             reason: happened.reason,
             ..Self::event(happened.event, happened.action, "Appointment", happened.id)
         }
@@ -233,5 +242,19 @@ impl Plan {
         let mut ids: Vec<Uuid> = self.occupancies.iter().map(|busy| busy.resource).collect();
         ids.dedup();
         ids
+    }
+
+    /// What the audit trail may tell of it.
+    #[must_use]
+    pub fn facts(&self) -> Facts {
+        let mut resources = self.resources();
+        resources.sort_unstable();
+        resources.dedup();
+        facts!({
+            "start": self.start,
+            "end": self.end,
+            "resourceIds": resources.as_slice(),
+            "treatmentIds": many(self.items.iter().map(|item| item.slot.treatment)),
+        })
     }
 }

@@ -35,7 +35,7 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<bool, Failure> {
     let mut changes = Changes::by(actor);
     match row.status.as_str() {
         "HELD" => {
-            expire_hold::in_tx(&tx, id, cx.now(), &mut changes).await?;
+            expire_hold::in_tx(&tx, id, cx.now(), "releaseHold", &mut changes).await?;
             tx.cancel_jobs(EXPIRE_JOB, vec![id.to_string()]).await?;
         }
         "EXPIRED" => {}

@@ -20,6 +20,7 @@ use crate::{
         centre::query,
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         idempotency::{Claim, Receipt},
         notifications::{self, AppointmentTimes},
         refusal::{Code, Detail, Failure, Refusal},
@@ -145,6 +146,13 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Option<Uu
         start: plan.start,
         resources: &resources,
         reason: None,
+        before: facts!({
+            "start": locked.start,
+            "end": locked.end,
+            "resourceIds": locked.resources.as_slice(),
+            "revision": locked.revision,
+        }),
+        after: plan.facts().and(facts!({ "revision": revision, "overbooked": input.overbook })),
     });
     // Who sees only a column that the appointment has left must learn where the gap is, and not where it went.
     if let Some(data) = change.data.as_object_mut() {

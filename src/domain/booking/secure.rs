@@ -95,7 +95,7 @@ pub async fn expire_overdue(
         )
         .await?;
     for id in overdue {
-        super::expire_hold::in_tx(tx, id, now, changes).await?;
+        super::expire_hold::in_tx(tx, id, now, "expireHold", changes).await?;
     }
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::{
         centre::query,
         change::Changes,
         cx::Cx,
+        facts::Facts,
         idempotency::{Claim, Receipt},
         notifications::{self, AppointmentTimes},
         refusal::{Code, Detail, Failure, Refusal},
@@ -138,6 +139,8 @@ pub(super) async fn step(
             start: locked.start,
             resources: &locked.resources,
             reason: reason.map(str::to_owned),
+            before: Facts::default(),
+            after: Facts::default(),
         }
         .into(),
     );

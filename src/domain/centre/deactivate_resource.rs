@@ -17,6 +17,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::{Code, Detail, Failure, Refusal},
     },
 };
@@ -78,6 +79,8 @@ async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure
             changes.push(Change {
                 branch_id: Some(appointment.branch_id),
                 data: json!({ "fromResource": resource.id, "toResource": to.id }),
+                before: Some(facts!({ "resourceId": resource.id })),
+                after: Some(facts!({ "resourceId": to.id })),
                 ..Change::event("appointment.rescheduled", "deactivateResource", "Appointment", appointment.id)
             });
         }
@@ -91,8 +94,8 @@ async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure
         changes.push(Change {
             branch_id: resource.branch_id,
             data: json!({ "kind": resource.kind.as_str(), "appointments": affected, "reassignedTo": input.reassign_to }),
-            before: Some(json!({ "active": true })),
-            after: Some(json!({ "active": false })),
+            before: Some(facts!({ "active": true, "version": resource.version })),
+            after: Some(facts!({ "active": false, "version": resource.version + 1, "reassignedTo": input.reassign_to })),
             ..Change::event("resource.deactivated", "deactivateResource", subject(resource.kind), resource.id)
         });
     }

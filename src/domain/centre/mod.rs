@@ -2,6 +2,7 @@
 
 mod check;
 pub mod deactivate_resource;
+mod facts;
 pub mod list;
 pub mod model;
 mod patch;

@@ -3,11 +3,11 @@
 
 use chrono_tz::Tz;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
-use serde_json::{Value, json};
 
 use super::{
     Patch,
     check::Check,
+    facts,
     model::{CentreProfile, OperatingMode},
     patch::column,
     query,
@@ -70,22 +70,10 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<CentreProfile, 
         .map_err(DbError::from)?;
     let after = query::profile(&tx).await?;
     let change = Change {
-        before: Some(summary(&before)),
-        after: Some(summary(&after)),
+        before: Some(facts::profile(&before)),
+        after: Some(facts::profile(&after)),
         ..Change::event("tenant.profile_changed", "updateTenantProfile", "Tenant", actor.tenant.id.0)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;
     Ok(after)
-}
-
-fn summary(profile: &CentreProfile) -> Value {
-    json!({
-        "version": profile.version,
-        "tradeName": profile.trade_name,
-        "legalName": profile.legal_name,
-        "locale": profile.locale,
-        "defaultTimeZone": profile.default_zone.name(),
-        "operatingMode": profile.operating_mode.as_str(),
-        "logo": profile.logo_url.is_some(),
-    })
 }

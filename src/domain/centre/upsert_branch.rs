@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     Patch,
     check::Check,
+    facts,
     model::{Address, Branch},
     patch::column,
     query,
@@ -23,6 +24,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         notifications::reminders,
         refusal::{Failure, Refusal},
         time::WeeklyWindow,
@@ -179,12 +181,13 @@ async fn save(
     let (id, rezoned, reminded_at, change) = match existing {
         Some((id, version)) => {
             let before = lock(&tx, id, version).await?;
+            let hours = query::branch_windows(&tx, vec![id]).await?;
             update(cx, &tx, id, version, &checked.row).await?;
             let rezoned =
                 if before.zone == zone { Rezoned::default() } else { recompute_branch(&tx, cx, id, zone).await? };
             let change = Change {
                 branch_id: Some(id),
-                before: Some(summary(&before)),
+                before: Some(facts::branch(&before).and(facts::windows(&hours))),
                 ..Change::event("branch.changed", "upsertBranch", "Branch", id)
             };
             let rezoned = Some((before.zone, rezoned)).filter(|(from, _)| *from != zone);
@@ -208,7 +211,9 @@ async fn save(
     if reminded_at.is_some_and(|before| before != branch.reminder_local_time) {
         reminders::recompute(cx, &tx, &branch).await?;
     }
-    let mut changes = Changes::one(actor, Change { after: Some(summary(&branch)), ..change });
+    let hours = query::branch_windows(&tx, vec![id]).await?;
+    let after = facts::branch(&branch).and(facts::windows(&hours));
+    let mut changes = Changes::one(actor, Change { after: Some(after), ..change });
     let mut rescheduled_jobs = 0;
     if let Some((from, rezoned)) = rezoned {
         let mut data = rezoned.event_data();
@@ -219,8 +224,8 @@ async fn save(
         changes.push(Change {
             branch_id: Some(id),
             data,
-            before: Some(json!({ "timeZone": from.name() })),
-            after: Some(json!({ "timeZone": zone.name() })),
+            before: Some(facts!({ "timeZone": from })),
+            after: Some(facts!({ "timeZone": zone })),
             ..Change::event("branch.zone_changed", "upsertBranch", "Branch", id)
         });
         rescheduled_jobs = rezoned.jobs;
@@ -253,18 +258,4 @@ async fn insert(cx: &Cx, tx: &TenantTx, id: Uuid, row: &branches::ActiveModel) -
         branches::ActiveModel { id: Set(id), created_at: Set(cx.now()), updated_at: Set(cx.now()), ..row.clone() };
     branches::Entity::insert(row).exec_without_returning(tx).await.map_err(DbError::from)?;
     Ok(())
-}
-
-/// What the audit trail keeps of a branch: settings, not addresses.
-fn summary(branch: &Branch) -> Value {
-    json!({
-        "version": branch.version,
-        "timeZone": branch.zone.name(),
-        "active": branch.active,
-        "reminderLocalTime": branch.reminder_local_time,
-        "onlineBookingEnabled": branch.online_booking_enabled,
-        "minBookingNotice": branch.min_booking_notice.num_seconds(),
-        "maxBookingAdvance": branch.max_booking_advance.num_seconds(),
-        "minCancelNotice": branch.min_cancel_notice.num_seconds(),
-    })
 }

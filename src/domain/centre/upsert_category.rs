@@ -2,10 +2,9 @@
 //! place in a list.
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, FromQueryResult, QueryFilter};
-use serde_json::json;
 use uuid::Uuid;
 
-use super::{check::Check, patch::column, query};
+use super::{check::Check, facts, patch::column, query};
 use crate::{
     auth::{Actor, Permission, Scope},
     db::{DbError, entity::treatment_categories},
@@ -53,8 +52,11 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Category, Failu
     let row =
         treatment_categories::ActiveModel { name: Set(name), position: column(input.position), ..Default::default() };
     let tx = cx.write(actor).await?;
+    let mut before = None;
     let (id, event) = match input.id {
         Some(id) => {
+            tx.run("SELECT 1 FROM treatment_categories WHERE id = $1 FOR UPDATE", [id.into()]).await?;
+            before = query::categories(&tx, vec![id]).await?.pop();
             let updated = treatment_categories::Entity::update_many()
                 .set(row)
                 .filter(treatment_categories::Column::Id.eq(id))
@@ -78,7 +80,8 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Category, Failu
         .pop()
         .ok_or_else(|| Failure::fault("the category just written is gone"))?;
     let change = Change {
-        after: Some(json!({ "position": category.position })),
+        before: before.as_ref().map(facts::category),
+        after: Some(facts::category(&category)),
         ..Change::event(event, "upsertTreatmentCategory", "TreatmentCategory", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;

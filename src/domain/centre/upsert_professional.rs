@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     Patch,
     check::Check,
+    facts,
     model::{Resource, ResourceKind},
     patch::column,
     query,
@@ -88,8 +89,8 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failu
     let event = if existing.is_some() { "resource.changed" } else { "resource.created" };
     let change = Change {
         data: json!({ "kind": after.kind.as_str() }),
-        before: existing.as_ref().map(summary),
-        after: Some(summary(&after)),
+        before: existing.as_ref().map(facts::resource),
+        after: Some(facts::resource(&after)),
         ..Change::event(event, "upsertProfessional", "Professional", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;
@@ -217,17 +218,4 @@ async fn link(tx: &TenantTx, id: Uuid, input: &Input) -> Result<(), Failure> {
         .await?;
     }
     Ok(())
-}
-
-/// What the audit trail keeps of a professional: no names.
-fn summary(resource: &Resource) -> Value {
-    let detail = resource.professional.as_ref();
-    json!({
-        "version": resource.version,
-        "active": resource.active,
-        "userId": detail.and_then(|detail| detail.user_id),
-        "branchIds": detail.map(|detail| &detail.branch_ids),
-        "treatmentIds": detail.map(|detail| &detail.treatment_ids),
-        "acceptsOnline": detail.map(|detail| detail.accepts_online),
-    })
 }

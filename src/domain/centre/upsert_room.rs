@@ -1,11 +1,12 @@
 //! Creates or changes a room or a piece of equipment: a thing that stands in a branch and can be booked.
 
 use sea_orm::{ActiveValue, ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, QueryFilter, sea_query::Expr};
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use super::{
     check::Check,
+    facts,
     model::{Resource, ResourceKind},
     patch::column,
     query,
@@ -105,8 +106,8 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failu
     let change = Change {
         branch_id: after.branch_id,
         data: json!({ "kind": after.kind.as_str() }),
-        before: existing.as_ref().map(summary),
-        after: Some(summary(&after)),
+        before: existing.as_ref().map(facts::resource),
+        after: Some(facts::resource(&after)),
         ..Change::event(event, input.thing.action(), input.thing.subject(), id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;
@@ -216,8 +217,4 @@ pub(super) async fn update_resource(
         .await
         .map_err(DbError::from)?;
     if updated.rows_affected == 1 { Ok(()) } else { Err(Failure::fault("a locked resource changed its version")) }
-}
-
-fn summary(resource: &Resource) -> Value {
-    json!({ "version": resource.version, "active": resource.active, "capacity": resource.capacity, "branchId": resource.branch_id })
 }

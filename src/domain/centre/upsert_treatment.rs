@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use chrono::TimeDelta;
 use rust_decimal::Decimal;
 use sea_orm::{ActiveValue::Set, ColumnTrait, EntityTrait, ExprTrait, FromQueryResult, QueryFilter, sea_query::Expr};
-use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Patch,
     check::{Check, same_currency},
+    facts,
     model::{Requirement, ResourceKind, Treatment},
     patch::column,
     query,
@@ -113,8 +113,8 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Treatment, Fail
         .ok_or_else(|| Failure::fault("the treatment just written is gone"))?;
     let event = if existing.is_some() { "treatment.changed" } else { "treatment.created" };
     let change = Change {
-        before: existing.as_ref().map(summary),
-        after: Some(summary(&after)),
+        before: existing.as_ref().map(facts::treatment),
+        after: Some(facts::treatment(&after)),
         ..Change::event(event, "upsertTreatment", "Treatment", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;
@@ -313,18 +313,4 @@ async fn replace_requirements(tx: &TenantTx, treatment: Uuid, requirements: &[Re
         .await?;
     }
     Ok(())
-}
-
-fn summary(treatment: &Treatment) -> Value {
-    json!({
-        "version": treatment.version,
-        "active": treatment.active,
-        "durationMinutes": treatment.duration_minutes,
-        "priceMinor": treatment.price.minor,
-        "currency": treatment.price.currency,
-        "taxRate": treatment.tax_rate,
-        "onlineBookable": treatment.online_bookable,
-        "requiresApproval": treatment.requires_approval,
-        "capacity": treatment.capacity,
-    })
 }

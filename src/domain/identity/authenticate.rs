@@ -154,6 +154,7 @@ impl Authenticator {
             professional: known.rights.professional,
             publishable: false,
             request_id: Arc::clone(request_id),
+            ip: None,
         };
         Ok(Some(Authenticated { actor: Arc::new(actor), expires_at: DateTime::from_timestamp(claims.exp, 0) }))
     }
@@ -251,6 +252,7 @@ impl Authenticator {
             professional: None,
             publishable: true,
             request_id: Arc::clone(request_id),
+            ip: None,
         };
         Ok(Some(Authenticated { actor: Arc::new(actor), expires_at: key.expires_at }))
     }

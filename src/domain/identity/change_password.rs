@@ -8,6 +8,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::{facts, masked},
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -66,7 +67,13 @@ async fn persist(
     }
     let ended = session::end_others(&tx, user, Some(kept), "changePassword", now).await?;
     let count = ended.len();
-    let mut changes = Changes::one(actor, Change::event("user.password_changed", "changePassword", "User", user));
+    let mut changes = Changes::one(
+        actor,
+        Change {
+            after: Some(facts!({ "password": masked("changed") })),
+            ..Change::event("user.password_changed", "changePassword", "User", user)
+        },
+    );
     ended.into_iter().for_each(|change| changes.push(change));
     cx.commit(tx, changes).await?;
     Ok(count)

@@ -5,6 +5,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::{facts, many, text},
         refusal::Failure,
     },
 };
@@ -25,11 +26,17 @@ pub async fn create_publishable(cx: &Cx, actor: &Actor, name: &str, origins: Vec
             name.into(),
             key.chars().take(8).collect::<String>().into(),
             token_hash(&key).into(),
-            origins.into(),
+            origins.clone().into(),
             cx.now().into(),
         ],
     )
     .await?;
-    cx.commit(tx, Changes::one(actor, Change::audited("createApiKey", "ApiKey", id))).await?;
+    let change = Change {
+        after: Some(
+            facts!({ "name": text(name), "publishable": true, "origins": many(origins.iter().map(|o| text(o))) }),
+        ),
+        ..Change::audited("createApiKey", "ApiKey", id)
+    };
+    cx.commit(tx, Changes::one(actor, change)).await?;
     Ok(key)
 }

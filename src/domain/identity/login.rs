@@ -12,6 +12,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -69,13 +70,17 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
     let actor = Actor {
         id: Some(user.id),
         kind: crate::auth::ActorKind::User,
+        ip: input.place.address,
         ..Actor::system(Arc::clone(tenant), "login", &input.request_id)
     };
     // A login is possible in maintenance too: it changes nothing of the centre's own.
     let tx = cx.db.begin(&actor.tenant, Access::Write).await?;
     let tokens = session::open(cx, &tx, user.id, &input.place).await?;
     tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.id.into(), cx.now().into()]).await?;
-    let change = Change { event: Some("user.login"), ..Change::audited("login", "User", user.id) };
+    let change = Change {
+        after: Some(facts!({ "lastLoginAt": cx.now() })),
+        ..Change::event("user.login", "login", "User", user.id)
+    };
     cx.commit(tx, Changes::one(&actor, change)).await?;
     metrics::counter!("horae_logins_total", "outcome" => "ok").increment(1);
     Ok(tokens)

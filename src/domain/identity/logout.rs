@@ -22,7 +22,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<bool, Failure> {
         .await?;
     let mut changes = Changes::by(actor);
     if ended > 0 {
-        changes.push(ended_by("logout", session));
+        changes.push(ended_by("logout", session, cx.now()));
     }
     cx.commit(tx, changes).await?;
     Ok(ended > 0)

@@ -1,5 +1,6 @@
 //! Users, logins, keys: from a secret word to an [`crate::auth::Actor`].
 
+pub mod audit;
 pub mod authenticate;
 pub mod change_password;
 pub mod keys;

@@ -10,6 +10,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -47,10 +48,10 @@ pub async fn run(cx: &Cx, refresh_token: &str, place: &Place, request_id: &str) 
         )
         .await?;
     let row = row.ok_or_else(|| invalid(Some(tenant.id)))?;
-    let actor = actor(&tenant, row.user_id, row.id, request_id);
+    let actor = Actor { ip: place.address, ..actor(&tenant, row.user_id, row.id, request_id) };
     if !row.current {
         tx.run("UPDATE sessions SET revoked_at = $2 WHERE id = $1", [row.id.into(), cx.now().into()]).await?;
-        cx.commit(tx, Changes::one(&actor, session::ended_by("refreshReuse", row.id))).await?;
+        cx.commit(tx, Changes::one(&actor, session::ended_by("refreshReuse", row.id, cx.now()))).await?;
         metrics::counter!("horae_refresh_reuse_total").increment(1);
         alarm::auth_failure("refresh_reuse", Some(tenant.id), request_id);
         return Err(Refusal::new(
@@ -76,7 +77,11 @@ pub async fn run(cx: &Cx, refresh_token: &str, place: &Place, request_id: &str) 
         ],
     )
     .await?;
-    cx.commit(tx, Changes::one(&actor, Change::audited("refreshSession", "Session", row.id))).await?;
+    let change = Change {
+        after: Some(facts!({ "expiresAt": tokens.refresh_expires_at })),
+        ..Change::audited("refreshSession", "Session", row.id)
+    };
+    cx.commit(tx, Changes::one(&actor, change)).await?;
     Ok(tokens)
 }
 

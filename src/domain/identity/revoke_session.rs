@@ -10,7 +10,7 @@ use crate::{
     auth::{Actor, Permission, Scope},
     db::Access,
     domain::{
-        change::{Change, Changes},
+        change::Changes,
         cx::Cx,
         refusal::{Failure, Refusal},
     },
@@ -37,11 +37,7 @@ pub async fn run(cx: &Cx, actor: &Actor, session: Uuid) -> Result<Session, Failu
         let now = cx.now();
         tx.run("UPDATE sessions SET revoked_at = $2 WHERE id = $1", [session.into(), now.into()]).await?;
         found.revoked_at = Some(now);
-        changes.push(Change {
-            before: Some(serde_json::json!({ "revokedAt": null })),
-            after: Some(serde_json::json!({ "revokedAt": now })),
-            ..ended_by("revokeSession", session)
-        });
+        changes.push(ended_by("revokeSession", session, now));
     }
     cx.commit(tx, changes).await?;
     Ok(found)

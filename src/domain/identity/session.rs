@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::{
     auth::{secret_token, token_hash},
     db::{Tenant, TenantTx},
-    domain::{change::Change, cx::Cx, refusal::Failure},
+    domain::{change::Change, cx::Cx, facts::facts, refusal::Failure},
 };
 
 /// How long an access token holds. Rights are read from the database, so it may be longer than they last.
@@ -144,10 +144,13 @@ pub async fn end_others(
             [user.into(), kept.into(), now.into()],
         )
         .await?;
-    Ok(ended.into_iter().map(|session| ended_by(action, session)).collect())
+    Ok(ended.into_iter().map(|session| ended_by(action, session, now)).collect())
 }
 
 /// The change that the end of a session is.
-pub(super) fn ended_by(action: &'static str, session: Uuid) -> Change {
-    Change::event("user.session_invalidated", action, "Session", session)
+pub(super) fn ended_by(action: &'static str, session: Uuid, now: DateTime<Utc>) -> Change {
+    Change {
+        after: Some(facts!({ "revokedAt": now })),
+        ..Change::event("user.session_invalidated", action, "Session", session)
+    }
 }

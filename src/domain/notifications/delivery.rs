@@ -19,6 +19,7 @@ use crate::{
         booking::patient_link,
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::Failure,
     },
 };
@@ -228,6 +229,8 @@ pub async fn sent(cx: &Cx, actor: &Actor, mail: &Mail, subject: &str) -> Result<
     }
     let change = Change {
         data: json!({ "kind": mail.kind.as_str(), "appointmentId": mail.content.appointment }),
+        before: Some(facts!({ "status": EmailStatus::Sending.as_str() })),
+        after: Some(facts!({ "status": EmailStatus::Sent.as_str(), "attempt": mail.attempt })),
         ..Change::event("email.sent", "sendEmail", "EmailMessage", mail.id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;
@@ -280,6 +283,8 @@ pub async fn refused(cx: &Cx, actor: &Actor, mail: &Mail, error: &str, suppress:
         .await?;
         changes.push(Change {
             data: json!({ "kind": mail.kind.as_str(), "appointmentId": mail.content.appointment }),
+            before: Some(facts!({ "status": EmailStatus::Sending.as_str() })),
+            after: Some(facts!({ "status": status.as_str(), "attempt": mail.attempt })),
             ..Change::event("email.bounced", "sendEmail", "EmailMessage", mail.id)
         });
     }

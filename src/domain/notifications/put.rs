@@ -75,8 +75,16 @@ impl NewEmail {
     }
 }
 
-/// As the statements take them.
-pub(super) fn json(emails: &[NewEmail]) -> Result<serde_json::Value, Failure> {
+/// As the statements take them, with the request that causes them.
+pub(super) fn json(tx: &TenantTx, emails: &[NewEmail]) -> Result<serde_json::Value, Failure> {
+    #[derive(Serialize)]
+    struct Caused<'a> {
+        #[serde(flatten)]
+        email: &'a NewEmail,
+        request_id: Option<&'a str>,
+    }
+    let request_id = tx.cause();
+    let emails: Vec<Caused<'_>> = emails.iter().map(|email| Caused { email, request_id }).collect();
     serde_json::to_value(emails).map_err(|error| Failure::fault(error.to_string()))
 }
 
@@ -86,7 +94,8 @@ macro_rules! input_emails {
         "WITH input AS (
              SELECT * FROM jsonb_to_recordset($1) AS x (
                  id uuid, kind text, dedup_key text, recipient text, scheduled_local timestamp, time_zone text, due_at timestamptz,
-                 expires_at timestamptz, message_id text, related_id uuid, revision integer, previous_start timestamptz)
+                 expires_at timestamptz, message_id text, related_id uuid, revision integer, previous_start timestamptz,
+                 request_id text)
          )"
     };
 }
@@ -100,22 +109,24 @@ macro_rules! put_chosen_emails {
     () => {
         ", put AS (
              INSERT INTO email_messages AS m (id, kind, dedup_key, recipient, status, scheduled_local, time_zone, due_at,
-                 expires_at, message_id, related_id, revision, previous_start, created_at, updated_at)
+                 expires_at, message_id, related_id, revision, previous_start, request_id, created_at, updated_at)
              SELECT id, kind, dedup_key, recipient,
                  CASE WHEN EXISTS (SELECT 1 FROM suppressions s WHERE s.email = recipient) THEN 'SUPPRESSED' ELSE 'SCHEDULED' END,
-                 scheduled_local, time_zone, due_at, expires_at, message_id, related_id, revision, previous_start, $2, $2
+                 scheduled_local, time_zone, due_at, expires_at, message_id, related_id, revision, previous_start,
+                 request_id, $2, $2
              FROM chosen
              ON CONFLICT (dedup_key) DO UPDATE
                  SET recipient = EXCLUDED.recipient, status = EXCLUDED.status, scheduled_local = EXCLUDED.scheduled_local,
                      time_zone = EXCLUDED.time_zone, due_at = EXCLUDED.due_at, expires_at = EXCLUDED.expires_at,
-                     revision = EXCLUDED.revision, updated_at = EXCLUDED.updated_at
+                     revision = EXCLUDED.revision, request_id = EXCLUDED.request_id, updated_at = EXCLUDED.updated_at
                  WHERE m.status IN ('SCHEDULED', 'CANCELLED', 'EXPIRED')
                      AND (m.status, m.due_at, m.expires_at, m.revision, m.recipient)
                          IS DISTINCT FROM (EXCLUDED.status, EXCLUDED.due_at, EXCLUDED.expires_at, EXCLUDED.revision, EXCLUDED.recipient)
-             RETURNING m.id, m.status, m.due_at, m.scheduled_local, m.time_zone
+             RETURNING m.id, m.status, m.due_at, m.scheduled_local, m.time_zone, m.request_id
          )
-         SELECT queue.enqueue('mail.send', id::text, jsonb_build_object('email_id', id), due_at, 0::smallint,
-             time_zone, scheduled_local::date, scheduled_local::time)::text
+         SELECT queue.enqueue('mail.send', id::text, jsonb_build_object('email_id', id)
+             || CASE WHEN request_id IS NULL THEN '{}' ELSE jsonb_build_object('cause', jsonb_build_object('request_id', request_id)) END,
+             due_at, 0::smallint, time_zone, scheduled_local::date, scheduled_local::time)::text
          FROM put WHERE status = 'SCHEDULED'"
     };
 }
@@ -128,7 +139,7 @@ pub(super) async fn put(cx: &Cx, tx: &TenantTx, emails: &[NewEmail]) -> Result<(
     }
     tx.run(
         concat!(input_emails!(), ", chosen AS (SELECT * FROM input)", put_chosen_emails!()),
-        [json(emails)?.into(), cx.now().into()],
+        [json(tx, emails)?.into(), cx.now().into()],
     )
     .await?;
     Ok(())

@@ -106,7 +106,8 @@ pub async fn on_rescheduled(
                  SELECT min(previous_start) AS start FROM waiting WHERE kind = 'APPOINTMENT_RESCHEDULED'
              ), chosen AS (
                  SELECT id, i.kind, dedup_key, recipient, scheduled_local, time_zone, due_at, expires_at, message_id, related_id,
-                     revision, CASE WHEN i.previous_start IS NOT NULL THEN coalesce(known.start, i.previous_start) END AS previous_start
+                     revision, CASE WHEN i.previous_start IS NOT NULL THEN coalesce(known.start, i.previous_start) END AS previous_start,
+                     request_id
                  FROM input i CROSS JOIN known
                  WHERE i.kind <> 'APPOINTMENT_RESCHEDULED'
                      OR NOT EXISTS (SELECT 1 FROM waiting WHERE waiting.kind = 'APPOINTMENT_CONFIRMATION')
@@ -114,7 +115,7 @@ pub async fn on_rescheduled(
             put_chosen_emails!(),
             " UNION ALL SELECT queue.cancel('mail.send', array_agg(id::text))::text FROM waiting WHERE status = 'CANCELLED'"
         ),
-        [json(&emails)?.into(), now.into(), a.id.into(), a.revision.into(), a.start.into(), keys.into()],
+        [json(tx, &emails)?.into(), now.into(), a.id.into(), a.revision.into(), a.start.into(), keys.into()],
     )
     .await?;
     Ok(())
@@ -150,7 +151,7 @@ pub async fn on_cancelled(cx: &Cx, tx: &TenantTx, _branch: &Branch, a: &Appointm
             put_chosen_emails!(),
             " UNION ALL SELECT queue.cancel('mail.send', array_agg(id::text))::text FROM dropped"
         ),
-        [json(&emails)?.into(), now.into(), a.id.into()],
+        [json(tx, &emails)?.into(), now.into(), a.id.into()],
     )
     .await?;
     Ok(())

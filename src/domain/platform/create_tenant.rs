@@ -12,6 +12,7 @@ use crate::{
         change::{Change, Changes},
         contact,
         cx::Cx,
+        facts::{facts, masked, text},
         money,
         refusal::{Code, Failure, Refusal},
     },
@@ -138,9 +139,22 @@ async fn fill(cx: &Cx, tenant: &Arc<Tenant>, new: &NewCentre, hash: Option<Strin
         role: BuiltinRole::Administrator,
     };
     let admin = insert_user(cx, &tx, admin).await?;
-    let change = Change { event: Some("tenant.created"), ..Change::audited("createTenant", "Tenant", tenant.id.0) };
+    let change = Change {
+        after: Some(facts!({
+            "slug": text(&tenant.slug),
+            "country": text(&new.country),
+            "currency": text(&new.currency),
+            "defaultTimeZone": new.default_time_zone,
+            "vertical": text(&new.vertical),
+            "operatingMode": text(&new.operating_mode),
+        })),
+        ..Change::event("tenant.created", "createTenant", "Tenant", tenant.id.0)
+    };
     let mut changes = Changes::one(&actor, change);
-    changes.push(Change { event: Some("user.registered"), ..Change::audited("createTenant", "User", admin) });
+    changes.push(Change {
+        after: Some(facts!({ "role": BuiltinRole::Administrator.as_str(), "name": masked(&new.admin_name) })),
+        ..Change::event("user.registered", "createTenant", "User", admin)
+    });
     cx.commit(tx, changes).await
 }
 

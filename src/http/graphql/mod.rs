@@ -126,6 +126,7 @@ async fn serve<E: Executor, G: Gate>(
         Err(refusal) => return respond::not_admitted(media, refusal, &request_id),
     }
     request.data.insert(request_id.clone());
+    request.data.insert(request_id.of_operation());
 
     if let Err(error) = transport.options.limits.check(&mut request) {
         return respond::executed(media, Response::from_errors(vec![error]), &request_id);

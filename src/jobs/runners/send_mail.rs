@@ -58,7 +58,7 @@ impl SendMail {
             tracing::warn!(email.id = %mail.id, tenant.id = %actor.tenant.id.0, "A mail may have been handed over before its worker fell silent; it is handed over again with the same Message-ID");
         }
         let outgoing = match self.render(run, mail) {
-            Ok(outgoing) => outgoing,
+            Ok(outgoing) => OutgoingMail { request_id: job.request_id().map(str::to_owned), ..outgoing },
             Err(why) => {
                 delivery::refused(cx, actor, mail, &why, false).await?;
                 return Ok(Outcome::Done);
@@ -130,6 +130,7 @@ impl SendMail {
             text: rendered.text,
             calendar,
             list_unsubscribe: None,
+            request_id: None,
         })
     }
 }

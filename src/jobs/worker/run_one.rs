@@ -5,6 +5,7 @@ use std::{panic::AssertUnwindSafe, sync::Arc};
 use chrono::Duration;
 use futures::FutureExt;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::Inner;
 use crate::{
@@ -42,6 +43,15 @@ pub(super) async fn run_one(inner: &Inner, cell: &str, job: &ClaimedJob, stop: &
         Settled::Failed => "failed",
         Settled::Lost => "lost",
     };
+    tracing::debug!(
+        job.kind,
+        job.id,
+        job.attempt,
+        tenant.id = %job.tenant.0,
+        request.id = job.request_id(),
+        outcome = word,
+        "Ran a job"
+    );
     metrics::counter!("horae_jobs_total", "kind" => kind.clone(), "outcome" => word).increment(1);
     metrics::histogram!("horae_job_seconds", "kind" => kind).record(started.elapsed().as_secs_f64());
     settled
@@ -65,13 +75,17 @@ async fn outcome(inner: &Inner, job: &ClaimedJob, stop: &CancellationToken) -> O
     // Claims ask for known kinds only.
     let runner = Arc::clone(inner.runners.get(job.kind.as_str())?);
     let limits = runner.limits();
-    let actor = Actor::system(tenant, "jobs", &format!("job-{}-{}", job.id, job.claim));
+    // What it does is part of the request that caused it.
+    let request_id = job.request_id().map_or_else(|| format!("job-{}-{}", job.id, job.claim), str::to_owned);
+    let actor = Actor::system(tenant, "jobs", &request_id);
     let run = Run { cx: inner.cx.clone(), actor: Arc::new(actor), stop: stop.clone() };
     if job.attempt > limits.tries {
         // Each try ended with its worker, so nobody could say that the last one had failed.
         return Some((Outcome::Fail("every try ended without a word from its worker".to_owned()), Some((runner, run))));
     }
-    let work = AssertUnwindSafe(runner.run(&run, job)).catch_unwind();
+    // Of the level that is always on: without its span, a line would not say which request it is about.
+    let span = tracing::error_span!("cause", request.id = request_id);
+    let work = AssertUnwindSafe(runner.run(&run, job).instrument(span)).catch_unwind();
     let outcome = tokio::select! {
         biased;
         ended = tokio::time::timeout(limits.longest_run, work) => match ended {
@@ -104,13 +118,13 @@ async fn settle(inner: &Inner, cell: &str, job: &ClaimedJob, outcome: Outcome, w
         Outcome::RetryAt(at) => (db.retry_job(cell, job, at, false, None).await, Settled::Waiting),
         Outcome::Failed(why) => {
             // Texts may name people, so they are kept with the job and not logged.
-            tracing::warn!(job.kind, job.id, job.attempt, tenant.id = %job.tenant.0, "A job failed and will be tried again");
+            tracing::warn!(job.kind, job.id, job.attempt, tenant.id = %job.tenant.0, request.id = job.request_id(), "A job failed and will be tried again");
             let seed = job.id.unsigned_abs() ^ u64::from(job.attempt.unsigned_abs());
             let at = inner.cx.now() + backoff::pause(job.attempt, limits.longest_pause_s, seed);
             (db.retry_job(cell, job, at, true, Some(&why)).await, Settled::Waiting)
         }
         Outcome::Fail(why) => {
-            tracing::error!(job.kind, job.id, job.attempt, tenant.id = %job.tenant.0, "A job has failed for good; it stays in the queue as FAILED");
+            tracing::error!(job.kind, job.id, job.attempt, tenant.id = %job.tenant.0, request.id = job.request_id(), "A job has failed for good; it stays in the queue as FAILED");
             // First what it stood for, then the job: a crash in between repeats the first and loses nothing.
             if let Some((runner, run)) = &work {
                 runner.given_up(run, job, &why).await;
@@ -125,12 +139,12 @@ fn confirm(written: Result<bool, DbError>, job: &ClaimedJob, settled: Settled) -
     match written {
         Ok(true) => settled,
         Ok(false) => {
-            tracing::warn!(job.kind, job.id, tenant.id = %job.tenant.0, "A job's lease was lost before its result could be written");
+            tracing::warn!(job.kind, job.id, tenant.id = %job.tenant.0, request.id = job.request_id(), "A job's lease was lost before its result could be written");
             Settled::Lost
         }
         Err(error) => {
             let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, job.kind, job.id, tenant.id = %job.tenant.0, "A job's result could not be written; its lease will run out");
+            tracing::warn!(error, job.kind, job.id, tenant.id = %job.tenant.0, request.id = job.request_id(), "A job's result could not be written; its lease will run out");
             Settled::Lost
         }
     }

@@ -16,6 +16,7 @@ pub(in crate::mail) fn mail() -> OutgoingMail {
         text: "¡Hola!".to_owned(),
         calendar: None,
         list_unsubscribe: None,
+        request_id: None,
     }
 }
 

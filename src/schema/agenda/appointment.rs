@@ -5,7 +5,6 @@ use std::{borrow::Borrow, sync::Arc};
 use async_graphql::{ID, Object};
 
 use super::{
-    history::{AuditEntry, AuditEntryConnection},
     loader::{ActorName, History},
     patient::Patient,
     types::{AppointmentPaymentStatus, AppointmentStatus, BookingChannel},
@@ -26,7 +25,10 @@ use crate::{
         },
         error::ApiError,
         id::Kind,
-        identity::types::{Actor, actor},
+        identity::{
+            audit::{AuditEntry, AuditEntryConnection},
+            types::{Actor, actor},
+        },
         money::Money,
         notifications::{EmailsOf, types::EmailMessage},
         page::{PageArguments, connection},
@@ -224,7 +226,7 @@ impl Appointment {
         };
         let found = found.unwrap_or_else(|| page.page(Vec::new()));
         let entry = |model| AuditEntry::new(&self.reader, self.view.zone, model);
-        Ok(AuditEntryConnection::new(&self.reader, LIST, found, crate::domain::agenda::history::Entry::key, entry))
+        Ok(AuditEntryConnection::new(&self.reader, LIST, found, crate::domain::agenda::history::key, entry))
     }
 
     /// Mails about it, by the time they are due; empty for who sees neither the whole agenda nor mailings.

@@ -10,10 +10,11 @@ use crate::{
     auth::ActorKind,
     domain::{
         agenda::{
-            history::{self, Entry, Key},
+            history::{self, Key},
             model::ScheduleException,
             schedule,
         },
+        identity::audit::Entry,
         page::{Page, PageRequest},
         refusal::Failure,
     },

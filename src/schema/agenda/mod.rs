@@ -3,7 +3,6 @@
 
 mod appointment;
 mod board;
-mod history;
 pub mod loader;
 mod mutation;
 mod patient;

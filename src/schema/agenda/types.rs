@@ -8,7 +8,6 @@ use super::range::range;
 pub use super::{
     appointment::{Appointment, AppointmentConnection, AppointmentEdge, AppointmentItem},
     board::{Agenda, AgendaColumn},
-    history::{AuditEntry, AuditEntryConnection, AuditEntryEdge},
     patient::{IdDocument, Patient, PatientStatus},
     range::{DateTimeRange, LocalDateRange, TimeRange},
     schedule::{Schedule, ScheduleException},

@@ -1,5 +1,6 @@
 //! Logins, sessions, the caller.
 
+pub mod audit;
 pub mod loader;
 mod mutation;
 mod query;
@@ -7,6 +8,7 @@ mod session;
 pub mod types;
 pub mod user;
 
+pub use audit::AuditQuery;
 pub use mutation::IdentityMutation;
 pub use query::IdentityQuery;
 pub use session::{SessionMutation, SessionQuery};

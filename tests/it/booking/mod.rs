@@ -1,9 +1,9 @@
 //! Holding, booking, moving and ending appointments.
 
-mod api;
+pub mod api;
 mod book;
 mod input;
-mod patient_link;
+pub mod patient_link;
 mod public;
 mod races;
 mod reschedule;

@@ -26,7 +26,7 @@ fn tokens(mail: &str) -> Vec<String> {
 }
 
 /// A booking of tomorrow noon and the two words that its confirmation carries.
-async fn mailed(clinic: &Clinic, start: &str) -> (Value, String, String) {
+pub async fn mailed(clinic: &Clinic, start: &str) -> (Value, String, String) {
     let one = clinic.booked(clinic.professionals[0], start).await;
     clinic.app.clock.advance(chrono::TimeDelta::minutes(6));
     clinic.app.run_jobs().await;

@@ -40,6 +40,7 @@ fn mail(key: &str, to: &str) -> OutgoingMail {
         text: rendered.text,
         calendar: Some(calendar),
         list_unsubscribe: None,
+        request_id: None,
     }
 }
 

@@ -129,6 +129,7 @@ pub(super) fn start<E: Executor>(
 ) -> Started {
     let request_id = RequestId::generate();
     request.data.insert(request_id.clone());
+    request.data.insert(request_id.of_operation());
     if let Err(error) = limits.check(&mut request) {
         let failed = futures::stream::iter([Response::from_errors(vec![error])]).boxed();
         return Started { results: failed, is_subscription: false, request_id };

@@ -1,0 +1,345 @@
+//! Every mutation of the contract leaves an entry in its own transaction, and a refused one leaves none.
+//!
+//! A new mutation needs an arm in [`row`]: how a client makes it succeed, and how it is refused.
+
+use async_graphql::parser::{
+    parse_schema,
+    types::{TypeKind, TypeSystemDefinition},
+};
+use chrono::TimeDelta;
+use horae::{
+    domain::identity::audit::verify,
+    schema::{id::Kind, identity::audit::subject_kind},
+};
+use serde_json::{Value, json};
+
+use super::{Owner, send_as};
+use crate::{
+    booking::{
+        Clinic,
+        api::{call, done, key},
+        patient_link::mailed,
+    },
+    support::{
+        app::{Client, PASSWORD},
+        fingerprint::fingerprint,
+    },
+};
+
+/// How one mutation is sent: once so that it succeeds, once so that it is refused.
+struct Row {
+    client: Client,
+    /// `($input: BranchInput!)`
+    declares: &'static str,
+    /// `(input: $input)`
+    passes: &'static str,
+    good: Value,
+    bad: Value,
+    /// Who is refused; none: the same client, for what it sends.
+    refused: Option<Client>,
+    /// The kind of actor in the entry.
+    actor: &'static str,
+}
+
+impl Row {
+    fn new(client: &Client, declares: &'static str, passes: &'static str, good: Value, bad: Value) -> Self {
+        Self { client: client.clone(), declares, passes, good, bad, refused: None, actor: "USER" }
+    }
+
+    /// One that takes an `input` of this declaration.
+    fn input(client: &Client, declares: &'static str, good: &Value, bad: &Value) -> Self {
+        Self::new(client, declares, "(input: $input)", json!({ "input": good }), json!({ "input": bad }))
+    }
+
+    /// Its entry is by an actor of this kind.
+    fn by(self, actor: &'static str) -> Self {
+        Self { actor, ..self }
+    }
+
+    /// Refused because of who sends it.
+    fn refused_to(self, client: Client) -> Self {
+        Self { refused: Some(client), ..self }
+    }
+
+    fn document(&self, mutation: &str) -> String {
+        let Self { declares, passes, .. } = self;
+        format!("mutation{declares} {{ {mutation}{passes} {{ userErrors {{ code message field }} }} }}")
+    }
+}
+
+/// A clinic, and a time that nobody has used yet.
+struct World {
+    clinic: Clinic,
+    used: i64,
+}
+
+impl World {
+    /// The next free half hour.
+    fn start(&mut self) -> String {
+        let first: chrono::DateTime<chrono::Utc> = "2026-07-15T13:00:00Z".parse().unwrap();
+        self.used += 1;
+        let (day, slot) = (self.used / 16, self.used % 16);
+        (first + TimeDelta::days(day) + TimeDelta::minutes(30 * slot)).to_rfc3339()
+    }
+
+    async fn booked(&mut self) -> Value {
+        let start = self.start();
+        self.clinic.booked(self.clinic.professionals[0], &start).await
+    }
+
+    async fn slot(&mut self, client: &Client, public: bool) -> Value {
+        let start: chrono::DateTime<chrono::Utc> = self.start().parse().unwrap();
+        let until = (start + TimeDelta::minutes(30)).to_rfc3339();
+        self.clinic.slots(client, public, &start.to_rfc3339(), &until).await[0]["token"].clone()
+    }
+
+    async fn held(&mut self, client: &Client, public: bool) -> Value {
+        let token = self.slot(client, public).await;
+        let input = json!({"idempotencyKey": key(), "slotToken": token});
+        done(&call(client, "holdSlot", json!({ "input": input })).await)["id"].clone()
+    }
+}
+
+async fn row(world: &mut World, mutation: &str) -> Option<Row> {
+    // Mails move the clock, and access tokens end by it.
+    world.clinic.admin = world.clinic.app.admin("alfa").await;
+    let admin = world.clinic.admin.clone();
+    let anonymous = world.clinic.app.anonymous();
+    let branch = world.clinic.id(Kind::Branch, world.clinic.branch);
+    let ana = world.clinic.id(Kind::Resource, world.clinic.professionals[0]);
+    let n = world.used;
+    Some(match mutation {
+        "login" => {
+            let credentials =
+                |password: &str| json!({"email": "admin@alfa.test", "password": password, "slug": "alfa"});
+            Row::new(
+                &anonymous,
+                "($email: EmailAddress!, $password: String!, $slug: String!)",
+                "(email: $email, password: $password, tenantSlug: $slug)",
+                credentials(PASSWORD),
+                credentials("guess"),
+            )
+        }
+        "refreshSession" => {
+            let login = "mutation { login(email: \"admin@alfa.test\", password: \"correct horse battery\", tenantSlug: \"alfa\") {
+                tokens { refreshToken } } }";
+            let token = anonymous.ok(login, json!({})).await["login"]["tokens"]["refreshToken"].clone();
+            let (good, bad) = (json!({ "token": token }), json!({"token": "rt1.guess"}));
+            Row::new(&anonymous, "($token: String!)", "(refreshToken: $token)", good, bad)
+        }
+        "logout" => Row::new(&admin, "", "", json!({}), json!({})).refused_to(anonymous),
+        "updateTenantProfile" => Row::input(
+            &admin,
+            "($input: TenantProfileInput!)",
+            &json!({"tradeName": format!("Centro {n}")}),
+            &json!({"tradeName": " "}),
+        ),
+        "upsertBranch" => Row::input(
+            &admin,
+            "($input: BranchInput!)",
+            &json!({"name": "Ñuñoa", "timeZone": "America/Santiago", "phone": "+56 2 2345 6789"}),
+            &json!({"name": "", "timeZone": "America/Santiago"}),
+        ),
+        "upsertProfessional" => Row::input(
+            &admin,
+            "($input: ProfessionalInput!)",
+            &json!({"name": "Carla", "branchIds": [branch]}),
+            &json!({"name": "Carla", "branchIds": []}),
+        ),
+        "upsertRoom" | "upsertEquipment" => Row::input(
+            &admin,
+            "($input: RoomInput!)",
+            &json!({"name": "Box 9", "branchId": branch}),
+            &json!({"name": "Box 9", "branchId": branch, "capacity": 0}),
+        ),
+        "upsertTreatment" => {
+            let input = |minutes: i32| json!({"name": "Corte", "durationMinutes": minutes, "price": {"amount": "9000", "currency": "CLP"}});
+            Row::input(&admin, "($input: TreatmentInput!)", &input(30), &input(1))
+        }
+        "upsertTreatmentCategory" => {
+            Row::new(&admin, "($name: String!)", "(name: $name)", json!({"name": "Dental"}), json!({"name": ""}))
+        }
+        "deactivateResource" => {
+            let room = world.clinic.centre.room("Box 7", world.clinic.branch, 1).await;
+            let room = world.clinic.id(Kind::Resource, room);
+            let input = |version: i32| json!({"id": room, "version": version});
+            Row::new(&admin, "($id: ID!, $version: Int!)", "(id: $id, version: $version)", input(1), input(9))
+        }
+        "upsertSchedule" => {
+            let berta = world.clinic.centre.professional("Berta", world.clinic.branch).await;
+            let berta = world.clinic.id(Kind::Resource, berta);
+            let input = |end: &str| {
+                let windows = json!([{"day": "MON", "start": "09:00", "end": end}]);
+                json!({"resourceId": berta, "branchId": branch, "name": "Normal", "windows": windows})
+            };
+            Row::input(&admin, "($input: ScheduleInput!)", &input("13:00"), &input("08:00"))
+        }
+        "addScheduleException" => {
+            let input = |end: &str| exception(&branch, &ana, end);
+            Row::input(&admin, "($input: ScheduleExceptionInput!)", &input("11:00"), &input("09:00"))
+        }
+        "removeScheduleException" => {
+            let add = "mutation($input: ScheduleExceptionInput!) { addScheduleException(input: $input) { exception { id } } }";
+            let added = admin.ok(add, json!({ "input": exception(&branch, &ana, "11:00") })).await;
+            let good = json!({"id": added["addScheduleException"]["exception"]["id"]});
+            Row::new(&admin, "($id: ID!)", "(id: $id)", good, json!({ "id": branch }))
+        }
+        "holdSlot" => {
+            let token = world.slot(&admin, false).await;
+            let input = |token: &Value| json!({"idempotencyKey": key(), "slotToken": token});
+            Row::input(&admin, "($input: HoldSlotInput!)", &input(&token), &input(&json!("guess")))
+        }
+        "releaseHold" => {
+            let held = world.held(&admin, false).await;
+            Row::new(&admin, "($id: ID!)", "(appointmentId: $id)", json!({ "id": held }), json!({ "id": branch }))
+        }
+        "bookAppointment" => {
+            let start = world.start();
+            let mut good = world.clinic.input(world.clinic.professionals[0], &start);
+            if let Some(fields) = good.as_object_mut() {
+                fields.remove("patientId");
+                fields.insert(
+                    "newPatient".to_owned(),
+                    json!({"givenNames": "Rosamunda", "email": "rosamunda@example.com"}),
+                );
+                fields.insert("notes".to_owned(), json!("alergia a la rosamunda"));
+            }
+            let mut bad = good.clone();
+            bad["items"] = json!([]);
+            Row::input(&admin, "($input: BookAppointmentInput!)", &good, &bad)
+        }
+        "publicBook" => {
+            let page = world.clinic.app.page("alfa").await;
+            let held = world.held(&page, true).await;
+            let input = |accepts: bool| {
+                json!({
+                    "idempotencyKey": key(), "tenantSlug": "alfa", "holdId": held, "channel": "WEB_WIDGET", "acceptPolicies": accepts,
+                    "patient": {"givenNames": "Sara", "email": "rosamunda2@example.com"},
+                })
+            };
+            Row::input(&page, "($input: PublicBookInput!)", &input(true), &input(false)).by("API_KEY")
+        }
+        "rescheduleAppointment" => {
+            let (one, start) = (world.booked().await, world.start());
+            let input = |version: i32| {
+                let items = [world.clinic.item(world.clinic.professionals[0], &start)];
+                json!({"idempotencyKey": key(), "appointmentId": one["id"], "version": version, "items": items})
+            };
+            Row::input(&admin, "($input: RescheduleInput!)", &input(1), &input(9))
+        }
+        "transitionAppointment" => {
+            let one = world.booked().await;
+            let input = |to: &str| json!({"id": one["id"], "to": to});
+            Row::new(
+                &admin,
+                "($id: ID!, $to: AppointmentStatus!)",
+                "(id: $id, version: 1, to: $to)",
+                input("CONFIRMED"),
+                input("COMPLETED"),
+            )
+        }
+        "patientConfirm" | "patientCancel" => {
+            // Its confirmation is the newest mail.
+            world.clinic.app.clock.advance(TimeDelta::minutes(1));
+            let start = world.start();
+            let (_, confirm, cancel) = mailed(&world.clinic, &start).await;
+            let token = if mutation == "patientConfirm" { confirm } else { cancel };
+            let (good, bad) = (json!({ "token": token }), json!({"token": "ct1.guess"}));
+            Row::new(&anonymous, "($token: String!)", "(token: $token)", good, bad).by("PATIENT")
+        }
+        _ => return None,
+    })
+}
+
+fn exception(branch: &Value, resource: &Value, end: &str) -> Value {
+    json!({
+        "branchId": branch, "resourceId": resource, "kind": "BLOCK", "reason": "rosamunda",
+        "localStart": "2026-09-01T10:00", "localEnd": format!("2026-09-01T{end}"),
+    })
+}
+
+fn mutations() -> Vec<String> {
+    let document = parse_schema(horae::schema::sdl()).unwrap();
+    let fields = document.definitions.into_iter().find_map(|definition| match definition {
+        TypeSystemDefinition::Type(named) if named.node.name.node == "Mutation" => match named.node.kind {
+            TypeKind::Object(object) => Some(object.fields),
+            _ => None,
+        },
+        _ => None,
+    });
+    fields.unwrap().into_iter().map(|field| field.node.name.node.to_string()).collect()
+}
+
+fn refused(answer: &Value, mutation: &str) -> bool {
+    answer.get("errors").is_some() || answer["data"][mutation]["userErrors"].as_array().is_some_and(|e| !e.is_empty())
+}
+
+#[tokio::test]
+async fn every_mutation_leaves_an_entry_in_its_transaction_and_a_refused_one_none() {
+    let mut world = World { clinic: Clinic::open().await, used: 0 };
+    let mut owner = Owner::of(&world.clinic.app, "alfa").await;
+    owner
+        .run(
+            "CREATE FUNCTION break_trail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no trail'; END $$;
+             CREATE TRIGGER broken BEFORE INSERT ON audit_entries FOR EACH ROW EXECUTE FUNCTION break_trail();
+             ALTER TABLE audit_entries DISABLE TRIGGER broken",
+        )
+        .await;
+    let mut missing = Vec::new();
+    for mutation in mutations() {
+        let Some(row) = row(&mut world, &mutation).await else {
+            missing.push(mutation);
+            continue;
+        };
+        let document = row.document(&mutation);
+        let of = |id: &str| format!("SELECT count(*) FROM audit_entries WHERE request_id = '{id}'");
+
+        let id = format!("refused-{mutation}");
+        let (_, answer) = send_as(row.refused.as_ref().unwrap_or(&row.client), &id, &document, &row.bad).await;
+        assert!(refused(&answer, &mutation), "{mutation} is not refused: {answer}");
+        let code = &answer["errors"][0]["extensions"]["code"];
+        assert!(!code.as_str().is_some_and(|code| code.starts_with("GRAPHQL_")), "{mutation}: {answer}");
+        assert_eq!(owner.one::<i64>(&of(&id)).await, 0, "{mutation} was refused and leaves an entry");
+
+        // Without its entry, nothing of it happens: they are one transaction.
+        let before = fingerprint(&world.clinic.app, "alfa").await;
+        owner.run("ALTER TABLE audit_entries ENABLE TRIGGER broken").await;
+        let (_, answer) = send_as(&row.client, &format!("broken-{mutation}"), &document, &row.good).await;
+        owner.run("ALTER TABLE audit_entries DISABLE TRIGGER broken").await;
+        assert_eq!(answer["errors"][0]["extensions"]["code"], "INTERNAL", "{mutation}: {answer}");
+        assert_eq!(fingerprint(&world.clinic.app, "alfa").await, before, "{mutation} happened without its entry");
+
+        let id = format!("good-{mutation}");
+        let (_, answer) = send_as(&row.client, &id, &document, &row.good).await;
+        assert!(!refused(&answer, &mutation), "{mutation}: {answer}");
+        let told: Value = owner
+            .one(&format!(
+                "SELECT coalesce(jsonb_agg(jsonb_build_object('action', action, 'kind', actor_kind, 'actor', actor_id,
+                     'subject', subject_type, 'told', before IS NOT NULL OR after IS NOT NULL)), '[]')
+                 FROM audit_entries WHERE request_id = '{id}'"
+            ))
+            .await;
+        let told = told.as_array().unwrap();
+        assert!(told.iter().any(|entry| entry["action"] == *mutation), "{mutation} left {told:?}");
+        for entry in told {
+            assert_eq!(entry["kind"], row.actor, "{mutation}: {entry}");
+            assert_eq!(entry["actor"].is_null(), row.actor == "SYSTEM", "{mutation}: {entry}");
+            if row.actor == "USER" {
+                assert_eq!(entry["actor"], json!(world.clinic.actor.id), "{mutation}: {entry}");
+            }
+            assert_eq!(entry["told"], true, "{mutation} says neither before nor after: {entry}");
+            assert!(subject_kind(entry["subject"].as_str().unwrap()).is_some(), "no kind of id for {entry}");
+        }
+    }
+    assert!(missing.is_empty(), "mutations without a row in this test: {missing:?}");
+
+    // Nothing that patients said of themselves is in the trail or the log, and the trail hangs together.
+    for table in ["audit_entries", "events"] {
+        let leaks: i64 = owner.one(&format!("SELECT count(*) FROM {table} t WHERE t::text ILIKE '%rosamunda%'")).await;
+        assert_eq!(leaks, 0, "{table} tells of a patient");
+    }
+    let report = verify::run(&world.clinic.app.app.cx, &world.clinic.actor, None, None).await.unwrap();
+    assert!(report.ok, "{report:?}");
+    let written: i64 = owner.one("SELECT count(*) FROM audit_entries").await;
+    assert_eq!(report.entries_checked, written);
+}
