@@ -87,6 +87,7 @@ impl App {
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
             mail_domain: config.mail_domain.as_str().into(),
             public_url: config.public_url.as_str().into(),
+            account_url: config.account_url.as_str().into(),
         };
         let authenticator = Authenticator::new(cx.clone());
         live.start(cx.clone(), authenticator.clone(), shutdown.clone(), &tasks);

@@ -20,6 +20,7 @@ use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 #[derive(MergedObject, Default)]
 pub struct Query(
     identity::IdentityQuery,
+    identity::UsersQuery,
     centre::CentreQuery,
     notifications::NotificationsQuery,
     agenda::AgendaQuery,
@@ -30,6 +31,7 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     identity::IdentityMutation,
+    identity::UsersMutation,
     centre::CentreMutation,
     agenda::AgendaMutation,
     booking::BookingMutation,

@@ -1,11 +1,25 @@
 //! Users, logins, keys: from a secret word to an [`crate::auth::Actor`].
 
+pub mod accept_invite;
+pub mod account_link;
 pub mod authenticate;
+mod grant;
+pub mod invite_user;
 pub mod keys;
+pub mod list_roles;
+pub mod list_users;
 pub mod login;
 pub mod logout;
+pub mod password_policy;
 pub mod refresh;
+pub mod request_password_reset;
+pub mod reset_password;
+pub mod send_password_reset;
 mod session;
+mod set_password;
+mod sign_off;
+pub mod update_user;
+pub mod upsert_role;
 pub mod user;
 
 pub use authenticate::Authenticator;
