@@ -5,7 +5,9 @@
 //! the schema.
 
 mod access_log;
+mod account_page;
 mod appointment_page;
+mod form_page;
 mod gate;
 pub mod graphiql;
 pub mod graphql;
@@ -15,6 +17,7 @@ mod router;
 mod serve;
 
 pub use access_log::log_access;
+pub use account_page::account_page;
 pub use appointment_page::appointment_page;
 pub use gate::ActorGate;
 pub use health::{Readiness, health_router, metrics_router};
