@@ -136,7 +136,11 @@ impl Check {
     }
 
     /// The checked form of a text that may be absent.
-    pub(in crate::domain) fn patch<T, U>(&mut self, patch: Patch<T>, check: impl FnOnce(&mut Self, T) -> U) -> Patch<U> {
+    pub(in crate::domain) fn patch<T, U>(
+        &mut self,
+        patch: Patch<T>,
+        check: impl FnOnce(&mut Self, T) -> U,
+    ) -> Patch<U> {
         patch.map(|value| check(self, value))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     account_link::Purpose,
-    set_password::{finish, prepare},
+    set_password::{Done, finish, prepare},
 };
 use crate::domain::{centre::check::Check, cx::Cx, refusal::Failure};
 
@@ -10,7 +10,13 @@ use crate::domain::{centre::check::Check, cx::Cx, refusal::Failure};
 ///
 /// # Errors
 /// TOKEN_INVALID, TOKEN_USED, EXPIRED; INVALID at `password` or `name`; TENANT_IN_MAINTENANCE; faults.
-pub async fn run(cx: &Cx, token: &str, password: String, name: Option<&str>, request_id: &str) -> Result<(), Failure> {
+pub async fn run(
+    cx: &Cx,
+    token: &str,
+    password: String,
+    name: Option<&str>,
+    request_id: &str,
+) -> Result<Done, Failure> {
     let mut check = Check::default();
     let name = name.map(|name| check.name("name", name));
     check.done()?;

@@ -208,8 +208,12 @@ impl Link {
         match self.standing {
             // Maintenance is refused by the transaction, with its reason.
             Standing::Open | Standing::Maintenance => Ok(()),
-            Standing::Used => Err(Refusal::new(Code::TokenUsed, "this link has been used; ask for a new one").at("token")),
-            Standing::Expired => Err(Refusal::new(Code::Expired, "this link has expired; ask for a new one").at("token")),
+            Standing::Used => {
+                Err(Refusal::new(Code::TokenUsed, "this link has been used; ask for a new one").at("token"))
+            }
+            Standing::Expired => {
+                Err(Refusal::new(Code::Expired, "this link has expired; ask for a new one").at("token"))
+            }
             Standing::Withdrawn => Err(invalid()),
         }
     }

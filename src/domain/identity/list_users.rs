@@ -29,13 +29,21 @@ pub struct UserFilter {
 macro_rules! users_page {
     ($than:literal, $order:literal) => {
         user_select!(
-            "WHERE ($1::text IS NULL OR ", folded!("u.name"), " LIKE $1 OR u.email LIKE $1)
+            "WHERE ($1::text IS NULL OR ",
+            folded!("u.name"),
+            " LIKE $1 OR u.email LIKE $1)
              AND ($2::text IS NULL OR u.status = $2)
              AND ($3::uuid IS NULL OR EXISTS (SELECT 1 FROM user_roles x WHERE x.user_id = u.id AND x.role_id = $3))
              AND ($4::uuid IS NULL OR u.branch_ids = '{}' OR $4 = ANY (u.branch_ids))
              AND ($5::uuid[] IS NULL OR u.branch_ids = '{}' OR u.branch_ids && $5)
-             AND ($6::text IS NULL OR (u.name, u.id) ", $than, " ($6, $7::uuid))
-             ORDER BY u.name ", $order, ", u.id ", $order, " LIMIT $8"
+             AND ($6::text IS NULL OR (u.name, u.id) ",
+            $than,
+            " ($6, $7::uuid))
+             ORDER BY u.name ",
+            $order,
+            ", u.id ",
+            $order,
+            " LIMIT $8"
         )
     };
 }

@@ -24,3 +24,4 @@ pub mod user;
 
 pub use authenticate::Authenticator;
 pub use session::Tokens;
+pub use set_password::Done as PasswordSet;

@@ -33,7 +33,9 @@ impl Owner {
         for text in [&self.name, &self.email, &self.centre] {
             let small = text.to_lowercase();
             for form in [plain(text), small] {
-                words.extend(form.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).map(str::to_owned));
+                words.extend(
+                    form.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 2).map(str::to_owned),
+                );
                 words.push(form.split_whitespace().collect());
             }
         }
@@ -84,9 +86,10 @@ fn weakness(password: &str, owner: &Owner, locale: Locale) -> Option<String> {
             "Esta contraseña se adivina con facilidad",
             "Use una más larga: por ejemplo, varias palabras que no tengan relación entre sí.",
         ),
-        Locale::En => {
-            ("This password is easily guessed", "Use a longer one: for example several words that have nothing in common.")
-        }
+        Locale::En => (
+            "This password is easily guessed",
+            "Use a longer one: for example several words that have nothing in common.",
+        ),
     };
     Some(match why {
         Some(why) => format!("{head}: {why}. {advice}"),
@@ -166,14 +169,18 @@ mod tests {
 
     #[test]
     fn long_unrelated_words_and_random_characters_are_good() {
-        for password in ["cuchara violeta tormenta fax", "k9#Vq!x2Lw", "tresmanzanasbajolamesa9", "日本語のながいあいことば"] {
+        for password in
+            ["cuchara violeta tormenta fax", "k9#Vq!x2Lw", "tresmanzanasbajolamesa9", "日本語のながいあいことば"]
+        {
             assert_eq!(weakness(password, &owner(), Locale::Es), None, "{password}");
         }
     }
 
     #[tokio::test]
     async fn too_short_and_too_long_is_told_by_characters() {
-        for (password, fits) in [("ñ".repeat(7), false), ("k9#Vq!x2Lwñ".repeat(11) + "1234567", true), ("x".repeat(129), false)] {
+        for (password, fits) in
+            [("ñ".repeat(7), false), ("k9#Vq!x2Lwñ".repeat(11) + "1234567", true), ("x".repeat(129), false)]
+        {
             let told = check(&password, owner(), "en-GB", "newPassword").await;
             assert_eq!(told.is_ok(), fits, "{}", password.chars().count());
             if let Err(Failure::Refused(refusals)) = told {

@@ -30,7 +30,8 @@ const PER_CENTRE: i64 = 500;
 /// TENANT_IN_MAINTENANCE, whatever the address; faults of the database.
 pub async fn run(cx: &Cx, tenant_slug: &str, email: &str, request_id: &str) -> Result<(), Failure> {
     let tenant = cx.db.find_tenant_by_slug(tenant_slug).await?;
-    let Some(tenant) = tenant.filter(|tenant| matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance))
+    let Some(tenant) =
+        tenant.filter(|tenant| matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance))
     else {
         return Ok(());
     };

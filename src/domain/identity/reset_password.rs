@@ -2,7 +2,7 @@
 
 use super::{
     account_link::Purpose,
-    set_password::{finish, prepare},
+    set_password::{Done, finish, prepare},
 };
 use crate::domain::{cx::Cx, refusal::Failure};
 
@@ -10,7 +10,7 @@ use crate::domain::{cx::Cx, refusal::Failure};
 ///
 /// # Errors
 /// TOKEN_INVALID, TOKEN_USED, EXPIRED; INVALID at `newPassword`; TENANT_IN_MAINTENANCE; faults.
-pub async fn run(cx: &Cx, token: &str, new_password: String, request_id: &str) -> Result<(), Failure> {
+pub async fn run(cx: &Cx, token: &str, new_password: String, request_id: &str) -> Result<Done, Failure> {
     let prepared = prepare(cx, token, Purpose::PasswordReset, new_password, "newPassword", request_id).await?;
     cx.retrying(|| finish(cx, token, &prepared, None, request_id)).await
 }

@@ -2,6 +2,7 @@
 //! locked while the link is used up.
 
 use serde_json::json;
+use uuid::Uuid;
 
 use super::{
     account_link::{self, Link, Purpose},
@@ -11,13 +12,22 @@ use super::{
 };
 use crate::{
     auth::password,
-    db::TenantTx,
+    db::{TenantId, TenantTx},
     domain::{
         change::{Change, Changes},
         cx::Cx,
         refusal::{Failure, Refusal},
     },
 };
+
+/// A password that was set.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Whose centre.
+    pub tenant: TenantId,
+    /// The sessions that ended with it.
+    pub sessions: Vec<Uuid>,
+}
 
 /// A link that works and the hash of a good password.
 pub(super) struct Prepared {
@@ -61,7 +71,7 @@ pub(super) async fn finish(
     prepared: &Prepared,
     name: Option<&str>,
     request_id: &str,
-) -> Result<(), Failure> {
+) -> Result<Done, Failure> {
     let (link, now) = (&prepared.link, cx.now());
     let actor = link.holder(request_id);
     let tx = cx.write(&actor).await?;
@@ -93,7 +103,7 @@ pub(super) async fn finish(
     }
     cx.commit(tx, changes).await?;
     metrics::counter!("horae_passwords_set_total", "purpose" => link.purpose.as_str()).increment(1);
-    Ok(())
+    Ok(Done { tenant: link.tenant.id, sessions: ended })
 }
 
 async fn write(cx: &Cx, tx: &TenantTx, prepared: &Prepared, name: Option<&str>) -> Result<(), Failure> {

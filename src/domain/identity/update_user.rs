@@ -90,10 +90,8 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<Done, Failure>
         grantor.branches(ids, "branchIds")?;
     }
     write(cx, &tx, &before, input).await?;
-    let after = user::users(&tx, vec![input.id])
-        .await?
-        .pop()
-        .ok_or_else(|| Failure::fault("the user just changed is gone"))?;
+    let after =
+        user::users(&tx, vec![input.id]).await?.pop().ok_or_else(|| Failure::fault("the user just changed is gone"))?;
     let sessions = match after.status {
         UserStatus::Active => sign_off::open(&tx, after.id, cx.now()).await?,
         UserStatus::Invited => Vec::new(),

@@ -143,8 +143,8 @@ impl TryFrom<UserRow> for User {
     type Error = Failure;
 
     fn try_from(row: UserRow) -> Result<Self, Failure> {
-        let roles: Vec<RoleRow> = serde_json::from_value(row.roles)
-            .map_err(|error| Failure::fault(format!("roles of a user: {error}")))?;
+        let roles: Vec<RoleRow> =
+            serde_json::from_value(row.roles).map_err(|error| Failure::fault(format!("roles of a user: {error}")))?;
         Ok(Self {
             status: UserStatus::parse(&row.status)?,
             zone: row.time_zone.as_deref().map(zone).transpose()?,

@@ -121,12 +121,7 @@ pub(super) async fn content(
              FROM capability_tokens t JOIN users u ON u.id = t.resource_id CROSS JOIN centre_profile c
              WHERE t.token_hash = $1 AND u.id = $2 AND u.status = $3 AND t.purpose = $4
                  AND t.revoked_at IS NULL AND t.uses < t.max_uses",
-            [
-                crate::auth::token_hash(&word).into(),
-                user.into(),
-                purpose.of().as_str().into(),
-                purpose.as_str().into(),
-            ],
+            [crate::auth::token_hash(&word).into(), user.into(), purpose.of().as_str().into(), purpose.as_str().into()],
         )
         .await?;
     let Some(row) = row else { return Ok(None) };

@@ -278,10 +278,7 @@ pub async fn sent(cx: &Cx, actor: &Actor, mail: &Mail, subject: &str) -> Result<
         tx.rollback().await?;
         return Ok(false);
     }
-    let change = Change {
-        data: mail.data(),
-        ..Change::event("email.sent", "sendEmail", "EmailMessage", mail.id)
-    };
+    let change = Change { data: mail.data(), ..Change::event("email.sent", "sendEmail", "EmailMessage", mail.id) };
     cx.commit(tx, Changes::one(actor, change)).await?;
     Ok(true)
 }
@@ -330,10 +327,8 @@ pub async fn refused(cx: &Cx, actor: &Actor, mail: &Mail, error: &str, suppress:
             [cx.new_id().into(), mail.recipient.clone().into(), cx.now().into()],
         )
         .await?;
-        changes.push(Change {
-            data: mail.data(),
-            ..Change::event("email.bounced", "sendEmail", "EmailMessage", mail.id)
-        });
+        changes
+            .push(Change { data: mail.data(), ..Change::event("email.bounced", "sendEmail", "EmailMessage", mail.id) });
     }
     cx.commit(tx, changes).await?;
     Ok(true)

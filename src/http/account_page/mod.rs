@@ -103,7 +103,7 @@ async fn try_act(
         Purpose::PasswordReset => reset_password::run(cx, token, sent.password, request).await,
     };
     let refusals = match done {
-        Ok(()) => return Ok(answer(StatusCode::OK, &Page::done(&link, asked))),
+        Ok(_) => return Ok(answer(StatusCode::OK, &Page::done(&link, asked))),
         Err(Failure::Refused(refusals)) => refusals,
         Err(fault) => return Err(fault),
     };

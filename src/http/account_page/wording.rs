@@ -79,9 +79,11 @@ pub(super) const fn done(purpose: Purpose, locale: Locale) -> Headline {
         (Purpose::Invite, Locale::En) => {
             say("good", "Your account is active", "You can log in with your mail address and your password now.")
         }
-        (Purpose::PasswordReset, Locale::Es) => {
-            say("good", "Su contraseña está guardada", "Sus sesiones se cerraron: entre otra vez con la contraseña nueva.")
-        }
+        (Purpose::PasswordReset, Locale::Es) => say(
+            "good",
+            "Su contraseña está guardada",
+            "Sus sesiones se cerraron: entre otra vez con la contraseña nueva.",
+        ),
         (Purpose::PasswordReset, Locale::En) => {
             say("good", "Your password is saved", "Your sessions were ended: log in again with the new password.")
         }
@@ -133,9 +135,7 @@ const fn open(purpose: Purpose, locale: Locale) -> Headline {
         (Purpose::PasswordReset, Locale::Es) => {
             say("", "Elija otra contraseña", "Al guardarla se cierran todas sus sesiones.")
         }
-        (Purpose::PasswordReset, Locale::En) => {
-            say("", "Choose another password", "Saving it ends all your sessions.")
-        }
+        (Purpose::PasswordReset, Locale::En) => say("", "Choose another password", "Saving it ends all your sessions."),
     }
 }
 

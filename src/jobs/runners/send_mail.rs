@@ -10,8 +10,9 @@ use crate::{
     db::ClaimedJob,
     domain::{
         notifications::{
-            EmailKind, SEND_JOB, calendar_domain,
+            EmailKind, SEND_JOB,
             account::AccountContent,
+            calendar_domain,
             delivery::{self, About, AboutAppointment, Decision, Mail},
         },
         refusal::Failure,
@@ -21,7 +22,9 @@ use crate::{
         CalendarMethod, InvalidMailbox, Locale, Mailbox, Mailer, OutgoingMail, SendError,
         calendar::event_uid,
         mailbox,
-        templates::{AccountMail, AppointmentMail, Branch, Centre, Channel, EventIdentity, Item, MailContext, Templates},
+        templates::{
+            AccountMail, AppointmentMail, Branch, Centre, Channel, EventIdentity, Item, MailContext, Templates,
+        },
     },
 };
 

@@ -125,22 +125,22 @@ fn hostile_values_are_escaped_and_cannot_break_out() {
             account.centre = centre.clone();
         }
         if let Some(appointment) = appointment_of(&mut mail) {
-        appointment.patient_name = hostile.to_owned();
-        appointment.code = hostile.to_owned();
-        appointment.confirm_url = Some("javascript:alert(1)".to_owned());
-        appointment.cancel_url = Some("https://x.example/\"onmouseover=\"alert(1)".to_owned());
-        appointment.items = vec![Item {
-            treatment: hostile.to_owned(),
-            professional: hostile.to_owned(),
-            room: Some(hostile.to_owned()),
-        }];
-        appointment.centre = centre;
-        appointment.branch = Branch {
-            name: hostile.to_owned(),
-            address_lines: vec![hostile.to_owned()],
-            phone: None,
-            time_zone: chrono_tz::Tz::UTC,
-        };
+            appointment.patient_name = hostile.to_owned();
+            appointment.code = hostile.to_owned();
+            appointment.confirm_url = Some("javascript:alert(1)".to_owned());
+            appointment.cancel_url = Some("https://x.example/\"onmouseover=\"alert(1)".to_owned());
+            appointment.items = vec![Item {
+                treatment: hostile.to_owned(),
+                professional: hostile.to_owned(),
+                room: Some(hostile.to_owned()),
+            }];
+            appointment.centre = centre;
+            appointment.branch = Branch {
+                name: hostile.to_owned(),
+                address_lines: vec![hostile.to_owned()],
+                phone: None,
+                time_zone: chrono_tz::Tz::UTC,
+            };
         }
         if let MailContext::AppointmentCancelled { reason, .. } = &mut mail {
             *reason = Some(hostile.to_owned());

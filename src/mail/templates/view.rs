@@ -74,7 +74,8 @@ impl View {
                 (&appointment.centre, values)
             }
             Subject::Account(account) => {
-                let values = context! { name => one_line(&account.name), centre_name => one_line(&account.centre.name) };
+                let values =
+                    context! { name => one_line(&account.name), centre_name => one_line(&account.centre.name) };
                 (&account.centre, values)
             }
         };
@@ -214,12 +215,7 @@ fn phone(appointment: &AppointmentMail) -> Option<String> {
 }
 
 fn contact(centre: &Centre) -> String {
-    [&centre.phone, &centre.email]
-        .into_iter()
-        .flatten()
-        .map(|part| one_line(part))
-        .collect::<Vec<_>>()
-        .join(" · ")
+    [&centre.phone, &centre.email].into_iter().flatten().map(|part| one_line(part)).collect::<Vec<_>>().join(" · ")
 }
 
 impl Row {

@@ -89,7 +89,8 @@ pub struct UpdateUserInput {
 impl UpdateUserInput {
     pub(super) fn open(self, reader: &Reader) -> Result<update_user::Input, Failure> {
         let Self { id, version, name, role_ids, branch_ids, status, time_zone } = self;
-        let all = |ids: Option<Vec<ID>>, kind, field| ids.map(|ids| reader.ids.decode_all(kind, &ids, field)).transpose();
+        let all =
+            |ids: Option<Vec<ID>>, kind, field| ids.map(|ids| reader.ids.decode_all(kind, &ids, field)).transpose();
         Ok(update_user::Input {
             id: reader.ids.decode(Kind::User, &id, "id")?,
             version,

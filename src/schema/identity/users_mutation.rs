@@ -161,6 +161,11 @@ impl UsersMutation {
     ) -> Result<ResetPasswordPayload, ApiError> {
         let done = reset_password::run(cx(ctx), &token, new_password, &request_id(ctx)).await;
         let (done, user_errors) = payload(done, None)?;
+        if let Some(done) = &done {
+            for session in &done.sessions {
+                authenticator(ctx).forget(done.tenant, *session).await;
+            }
+        }
         Ok(ResetPasswordPayload { ok: done.is_some(), user_errors })
     }
 }
