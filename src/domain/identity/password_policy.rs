@@ -129,15 +129,32 @@ fn weakness(password: &str, owner: &Owner, locale: Locale) -> Option<String> {
     let words = owner.words();
     let inputs: Vec<&str> = words.iter().map(String::as_str).chain(COMMON.iter().copied()).collect();
     let judged = zxcvbn::zxcvbn(password, &inputs);
-    if judged.score() >= GOOD_ENOUGH {
+    let personal: Vec<_> = judged
+        .sequence()
+        .iter()
+        .filter(|part| match &part.pattern {
+            MatchPattern::Dictionary(found) => words.contains(&found.matched_word),
+            _ => false,
+        })
+        .map(zxcvbn::Match::range_inclusive)
+        .collect();
+    // Personal words count for nothing, however many there are: what is left of the password must be good alone.
+    let rest: String = password
+        .chars()
+        .enumerate()
+        .filter(|(at, _)| !personal.iter().any(|range| range.contains(at)))
+        .map(|(_, letter)| letter)
+        .collect();
+    let good = |judged: &zxcvbn::Entropy| judged.score() >= GOOD_ENOUGH;
+    if good(&judged) && (personal.is_empty() || good(&zxcvbn::zxcvbn(&rest, &inputs))) {
         return None;
     }
-    let personal = judged.sequence().iter().any(|part| match &part.pattern {
-        MatchPattern::Dictionary(found) => words.contains(&found.matched_word),
-        _ => false,
-    });
     let warning = judged.feedback().and_then(zxcvbn::feedback::Feedback::warning);
-    let why = if personal { Some(personal_words(locale)) } else { warning.map(|warning| reason(warning, locale)) };
+    let why = if !personal.is_empty() {
+        Some(personal_words(locale))
+    } else {
+        warning.map(|warning| reason(warning, locale))
+    };
     let (head, advice) = match locale {
         Locale::Es => (
             "Esta contraseña se adivina con facilidad",
