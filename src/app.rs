@@ -89,6 +89,7 @@ impl App {
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
             mail_domain: config.mail_domain.as_str().into(),
             public_url: config.public_url.as_str().into(),
+            account_url: config.account_url.as_str().into(),
         };
         let authenticator = Authenticator::new(cx.clone());
         let presence = Presence::new(cx.clone(), authenticator.clone());

@@ -34,6 +34,7 @@ macro_rules! settings {
 settings! {
     HORAE_LISTEN = "127.0.0.1:8080", "Address and port of the API.";
     HORAE_PUBLIC_URL = "http://127.0.0.1:8080", "Address under which patients and front ends reach the API; links in mails begin with it.";
+    HORAE_ACCOUNT_URL = "", "Page of your front end where users set passwords; links in mails are this address, a slash and the token. Empty: Horae's own page, /u under HORAE_PUBLIC_URL.";
     HORAE_SECRET = "", "At least 32 characters, the same on every node. Tokens, ids and cursors are signed with keys derived from it.";
     HORAE_TOKEN_KEYS = "", "Keys of access tokens: kid:secret,kid:secret. The first signs, all verify, so that keys can be exchanged without a logout. The word derived stands for the key made from HORAE_SECRET, which is also the only one when this is empty. Secrets have at least 32 characters and no comma.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
@@ -72,6 +73,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where it is reached.
     pub public_url: String,
+    /// Where users set passwords.
+    pub account_url: String,
     /// Source of all keys.
     pub secret: SecretString,
     /// Keys of access tokens, as written; see [`Config::token_keys`].
@@ -143,9 +146,13 @@ impl Config {
             })
             .collect();
         let settings = Values(values);
+        let public_url = settings.text("HORAE_PUBLIC_URL").trim_end_matches('/').to_owned();
         let config = Self {
             listen: settings.parse("HORAE_LISTEN", "an address and port, like 0.0.0.0:8080")?,
-            public_url: settings.text("HORAE_PUBLIC_URL").trim_end_matches('/').to_owned(),
+            account_url: settings
+                .optional("HORAE_ACCOUNT_URL")
+                .map_or_else(|| format!("{public_url}/u"), |url| url.trim_end_matches('/').to_owned()),
+            public_url,
             secret: settings.text("HORAE_SECRET").into(),
             token_keys: settings.text("HORAE_TOKEN_KEYS").into(),
             allowed_origins: settings.list("HORAE_ALLOWED_ORIGINS"),

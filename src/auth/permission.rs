@@ -139,6 +139,24 @@ impl PermissionSet {
         self.0 & (1 << permission as u8) != 0
     }
 
+    /// Whether nothing is in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether all of `other` is in it.
+    #[must_use]
+    pub fn covers(self, other: Self) -> bool {
+        other.0 & !self.0 == 0
+    }
+
+    /// What the database's words name; words that this binary does not know allow nothing.
+    #[must_use]
+    pub fn of_words<W: AsRef<str>>(words: &[W]) -> Self {
+        Permission::ALL.into_iter().filter(|p| words.iter().any(|word| word.as_ref() == p.as_str())).collect()
+    }
+
     /// Both together.
     #[must_use]
     pub fn union(self, other: Self) -> Self {
@@ -160,25 +178,53 @@ impl FromIterator<Permission> for PermissionSet {
 /// A role that every centre has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BuiltinRole {
-    /// Runs the centre.
+    /// Answers for the centre: may do everything.
     Administrator,
+    /// Runs the centre from day to day; neither users nor clinical records.
+    Manager,
     /// Runs the agenda and receives patients.
     Receptionist,
     /// Attends; sees the own agenda and the own patients' data.
     Professional,
+    /// Takes money.
+    Cashier,
+    /// Plans and approves work in the field.
+    Supervisor,
+    /// Carries out the own work orders.
+    Technician,
+    /// Takes customers' calls and hands out work orders.
+    Operator,
+    /// A patient with an account: the own data, which being that patient allows and no permission does.
+    Patient,
 }
 
 impl BuiltinRole {
     /// Every built-in role.
-    pub const ALL: [Self; 3] = [Self::Administrator, Self::Receptionist, Self::Professional];
+    pub const ALL: [Self; 9] = [
+        Self::Administrator,
+        Self::Manager,
+        Self::Receptionist,
+        Self::Professional,
+        Self::Cashier,
+        Self::Supervisor,
+        Self::Technician,
+        Self::Operator,
+        Self::Patient,
+    ];
 
     /// The word in the database.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Administrator => "ADMINISTRATOR",
+            Self::Manager => "MANAGER",
             Self::Receptionist => "RECEPTIONIST",
             Self::Professional => "PROFESSIONAL",
+            Self::Cashier => "CASHIER",
+            Self::Supervisor => "SUPERVISOR",
+            Self::Technician => "TECHNICIAN",
+            Self::Operator => "OPERATOR",
+            Self::Patient => "PATIENT",
         }
     }
 
@@ -187,8 +233,14 @@ impl BuiltinRole {
     pub fn display_name(self) -> &'static str {
         match self {
             Self::Administrator => "Administrator",
+            Self::Manager => "Manager",
             Self::Receptionist => "Receptionist",
             Self::Professional => "Professional",
+            Self::Cashier => "Cashier",
+            Self::Supervisor => "Supervisor",
+            Self::Technician => "Technician",
+            Self::Operator => "Operator",
+            Self::Patient => "Patient",
         }
     }
 
@@ -202,9 +254,39 @@ impl BuiltinRole {
     #[must_use]
     pub fn permissions(self) -> PermissionSet {
         use Permission as P;
-        match self {
-            Self::Administrator => PermissionSet::all(),
-            Self::Receptionist => [
+        let allowed: &[P] = match self {
+            Self::Administrator => &P::ALL,
+            // Neither users nor keys, so that a manager stays what the administrator made of him or her; clinical
+            // records are for who attends.
+            Self::Manager => &[
+                P::AgendaRead,
+                P::AgendaWrite,
+                P::AgendaOverbook,
+                P::AgendaReadOwn,
+                P::PatientRead,
+                P::PatientWrite,
+                P::PatientMerge,
+                P::CrmRead,
+                P::CrmSend,
+                P::FinanceRead,
+                P::FinanceSell,
+                P::FinanceRefund,
+                P::CashOpenClose,
+                P::CashWithdraw,
+                P::CommissionReadAll,
+                P::CommissionSettle,
+                P::ReportRead,
+                P::ReportExport,
+                P::ConfigWrite,
+                P::WorkorderRead,
+                P::WorkorderWrite,
+                P::WorkorderAssign,
+                P::WorkorderApprove,
+                P::TimeEdit,
+                P::AuditRead,
+                P::SupportAdmin,
+            ],
+            Self::Receptionist => &[
                 P::AgendaRead,
                 P::AgendaWrite,
                 P::AgendaReadOwn,
@@ -214,12 +296,34 @@ impl BuiltinRole {
                 P::FinanceRead,
                 P::FinanceSell,
                 P::CashOpenClose,
-            ]
-            .into_iter()
-            .collect(),
-            Self::Professional => {
-                [P::AgendaReadOwn, P::PatientRead, P::RecordRead, P::RecordWrite, P::RecordSign].into_iter().collect()
-            }
-        }
+            ],
+            Self::Professional => &[P::AgendaReadOwn, P::PatientRead, P::RecordRead, P::RecordWrite, P::RecordSign],
+            // Sees who comes and what is owed; gives nothing back and takes nothing out.
+            Self::Cashier => &[P::AgendaRead, P::PatientRead, P::FinanceRead, P::FinanceSell, P::CashOpenClose],
+            Self::Supervisor => &[
+                P::AgendaRead,
+                P::PatientRead,
+                P::ReportRead,
+                P::WorkorderRead,
+                P::WorkorderWrite,
+                P::WorkorderAssign,
+                P::WorkorderExecute,
+                P::WorkorderApprove,
+                P::EvidenceDelete,
+                P::TimeEdit,
+            ],
+            // WORKORDER_READ would show everybody's: who executes sees what is assigned to him or her.
+            Self::Technician => &[P::AgendaReadOwn, P::WorkorderExecute],
+            Self::Operator => &[
+                P::AgendaRead,
+                P::PatientRead,
+                P::PatientWrite,
+                P::WorkorderRead,
+                P::WorkorderWrite,
+                P::WorkorderAssign,
+            ],
+            Self::Patient => &[],
+        };
+        allowed.iter().copied().collect()
     }
 }

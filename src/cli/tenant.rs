@@ -62,7 +62,7 @@ pub(super) struct Create {
     /// Name of the first administrator.
     #[arg(long, default_value = "Administrator")]
     admin_name: String,
-    /// Read the administrator's password from standard input; without it the administrator has to be invited.
+    /// Read the administrator's password from standard input; without it the administrator is invited by mail.
     #[arg(long)]
     password_stdin: bool,
 }

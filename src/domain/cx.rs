@@ -41,6 +41,8 @@ pub struct Cx {
     pub mail_domain: Arc<str>,
     /// Where patients reach the API; links in mails begin with it.
     pub public_url: Arc<str>,
+    /// Where users set passwords; the word of a link comes behind it.
+    pub account_url: Arc<str>,
 }
 
 impl Cx {

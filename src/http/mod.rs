@@ -5,8 +5,10 @@
 //! the schema.
 
 mod access_log;
+mod account_page;
 mod appointment_page;
 mod client_address;
+mod form_page;
 mod gate;
 pub mod graphiql;
 pub mod graphql;
@@ -16,6 +18,7 @@ mod router;
 mod serve;
 
 pub use access_log::log_access;
+pub use account_page::account_page;
 pub use appointment_page::appointment_page;
 pub use client_address::{ClientAddress, TrustedProxies, assign_client_address};
 pub use gate::ActorGate;

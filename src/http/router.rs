@@ -18,7 +18,7 @@ use tower_http::{
 };
 
 use super::{
-    ActorGate, Readiness, TrustedProxies, appointment_page, assign_client_address, assign_request_id,
+    ActorGate, Readiness, TrustedProxies, account_page, appointment_page, assign_client_address, assign_request_id,
     graphiql::GraphiqlPage,
     graphql::{self, SocketOptions, Sockets, TransportOptions},
     health_router, log_access, metrics_router,
@@ -60,6 +60,7 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
         .route("/", get(|| async { Redirect::temporary("/graphiql") }))
         .merge(api)
         .merge(surface.graphiql.router())
+        .merge(account_page(surface.cx.clone()))
         .merge(appointment_page(surface.cx))
         .merge(health_router(surface.readiness));
     if let Some(metrics) = surface.metrics {

@@ -24,6 +24,7 @@ pub struct Query(
     identity::IdentityQuery,
     identity::SessionQuery,
     identity::AuditQuery,
+    identity::UsersQuery,
     centre::CentreQuery,
     notifications::NotificationsQuery,
     agenda::AgendaQuery,
@@ -35,6 +36,7 @@ pub struct Query(
 pub struct Mutation(
     identity::IdentityMutation,
     identity::SessionMutation,
+    identity::UsersMutation,
     centre::CentreMutation,
     agenda::AgendaMutation,
     booking::BookingMutation,

@@ -12,31 +12,31 @@ use crate::domain::{
 };
 
 /// Longest name of anything.
-pub(super) const MAX_NAME: usize = 200;
+pub(in crate::domain) const MAX_NAME: usize = 200;
 
 /// What has been found wrong so far.
 #[derive(Default)]
-pub(super) struct Check {
+pub(in crate::domain) struct Check {
     refusals: Vec<Refusal>,
 }
 
 impl Check {
-    pub(super) fn add(&mut self, refusal: Refusal) {
+    pub(in crate::domain) fn add(&mut self, refusal: Refusal) {
         self.refusals.push(refusal);
     }
 
     /// Takes the value, or notes the refusal.
-    pub(super) fn ok<T>(&mut self, result: Result<T, Refusal>) -> Option<T> {
+    pub(in crate::domain) fn ok<T>(&mut self, result: Result<T, Refusal>) -> Option<T> {
         result.map_err(|refusal| self.add(refusal)).ok()
     }
 
     /// Refuses with everything that was noted.
-    pub(super) fn done(self) -> Result<(), Failure> {
+    pub(in crate::domain) fn done(self) -> Result<(), Failure> {
         if self.refusals.is_empty() { Ok(()) } else { Err(self.refusals.into()) }
     }
 
     /// A text on one line, without blanks around it. Its length is told, never its content.
-    pub(super) fn line(&mut self, field: &str, text: &str, max: usize) -> String {
+    pub(in crate::domain) fn line(&mut self, field: &str, text: &str, max: usize) -> String {
         let text = text.trim();
         let length = text.chars().count();
         if length == 0 {
@@ -50,12 +50,12 @@ impl Check {
     }
 
     /// The name of something.
-    pub(super) fn name(&mut self, field: &str, text: &str) -> String {
+    pub(in crate::domain) fn name(&mut self, field: &str, text: &str) -> String {
         self.line(field, text, MAX_NAME)
     }
 
     /// A text of several lines.
-    pub(super) fn paragraph(&mut self, field: &str, text: &str, max: usize) -> String {
+    pub(in crate::domain) fn paragraph(&mut self, field: &str, text: &str, max: usize) -> String {
         let text = text.trim();
         let length = text.chars().count();
         if length > max {
@@ -67,7 +67,7 @@ impl Check {
     }
 
     /// `#RRGGBB`, in capitals.
-    pub(super) fn color(&mut self, field: &str, text: &str) -> String {
+    pub(in crate::domain) fn color(&mut self, field: &str, text: &str) -> String {
         let digits =
             text.strip_prefix('#').filter(|digits| digits.len() == 6 && digits.bytes().all(|b| b.is_ascii_hexdigit()));
         match digits {
@@ -79,14 +79,14 @@ impl Check {
         }
     }
 
-    pub(super) fn range(&mut self, field: &str, value: i32, allowed: RangeInclusive<i32>, what: &str) {
+    pub(in crate::domain) fn range(&mut self, field: &str, value: i32, allowed: RangeInclusive<i32>, what: &str) {
         if !allowed.contains(&value) {
             self.add(Refusal::invalid(field, format!("{what}: {} to {}, not {value}", allowed.start(), allowed.end())));
         }
     }
 
     /// Elapsed time in whole seconds.
-    pub(super) fn seconds(&mut self, field: &str, value: TimeDelta, allowed: RangeInclusive<i32>) -> i32 {
+    pub(in crate::domain) fn seconds(&mut self, field: &str, value: TimeDelta, allowed: RangeInclusive<i32>) -> i32 {
         match i32::try_from(value.num_seconds()) {
             Ok(seconds) if allowed.contains(&seconds) => seconds,
             _ => {
@@ -98,7 +98,7 @@ impl Check {
     }
 
     /// 0 to 100 with at most three decimals.
-    pub(super) fn percent(&mut self, field: &str, value: Decimal) -> String {
+    pub(in crate::domain) fn percent(&mut self, field: &str, value: Decimal) -> String {
         if value.is_sign_negative() && !value.is_zero() || value > Decimal::ONE_HUNDRED || value.normalize().scale() > 3
         {
             self.add(Refusal::invalid(field, "write a percentage from 0 to 100 with at most three decimals"));
@@ -107,7 +107,7 @@ impl Check {
     }
 
     /// At most `max` entries, at the list's own field.
-    pub(super) fn count(&mut self, field: &str, length: usize, max: usize) -> bool {
+    pub(in crate::domain) fn count(&mut self, field: &str, length: usize, max: usize) -> bool {
         if length > max {
             self.add(Refusal::invalid(field, format!("give at most {max}, not {length}")));
         }
@@ -115,7 +115,7 @@ impl Check {
     }
 
     /// An amount that is not negative, exact in its currency.
-    pub(super) fn money(&mut self, field: &str, amount: Decimal, currency: &str) -> Option<Money> {
+    pub(in crate::domain) fn money(&mut self, field: &str, amount: Decimal, currency: &str) -> Option<Money> {
         if amount.is_sign_negative() && !amount.is_zero() {
             self.add(Refusal::invalid(&format!("{field}.amount"), "an amount cannot be negative"));
             return None;
@@ -124,7 +124,7 @@ impl Check {
     }
 
     /// A new object has no version, an existing one needs the version that the caller read.
-    pub(super) fn version<I>(&mut self, id: Option<I>, version: Option<i32>) {
+    pub(in crate::domain) fn version<I>(&mut self, id: Option<I>, version: Option<i32>) {
         match (id, version) {
             (Some(_), None) => self
                 .add(Refusal::required("version", "give the version that you read, so that nobody's change is lost")),
@@ -136,13 +136,17 @@ impl Check {
     }
 
     /// The checked form of a text that may be absent.
-    pub(super) fn patch<T, U>(&mut self, patch: Patch<T>, check: impl FnOnce(&mut Self, T) -> U) -> Patch<U> {
+    pub(in crate::domain) fn patch<T, U>(
+        &mut self,
+        patch: Patch<T>,
+        check: impl FnOnce(&mut Self, T) -> U,
+    ) -> Patch<U> {
         patch.map(|value| check(self, value))
     }
 }
 
 /// Amounts of another currency than the centre's are refused.
-pub(super) fn same_currency(field: &str, money: &Money, centre: &str) -> Result<(), Refusal> {
+pub(in crate::domain) fn same_currency(field: &str, money: &Money, centre: &str) -> Result<(), Refusal> {
     if money.currency == centre {
         return Ok(());
     }

@@ -39,6 +39,8 @@ macro_rules! folded {
     };
 }
 
+pub(in crate::domain) use folded;
+
 /// Which resources.
 #[derive(Clone, Debug, Default)]
 pub struct ResourceFilter {
@@ -68,24 +70,28 @@ pub struct TreatmentFilter {
 }
 
 /// The LIKE pattern for names that contain the text as it is: no character of it is a wildcard.
-fn pattern(text: Option<&str>) -> Result<Option<String>, Refusal> {
+pub(in crate::domain) fn pattern(text: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(text) = text.map(str::trim).filter(|text| !text.is_empty()) else { return Ok(None) };
     if text.chars().count() > MAX_TEXT || text.contains('\0') {
         return Err(Refusal::invalid("filter.text", format!("search for at most {MAX_TEXT} characters")));
     }
     let mut pattern = String::from("%");
-    for letter in text.chars() {
-        let plain =
-            MARKED.chars().zip(PLAIN.chars()).find(|(marked, _)| *marked == letter).map_or(letter, |(_, plain)| plain);
-        for small in plain.to_lowercase() {
-            if matches!(small, '%' | '_' | '\\') {
-                pattern.push('\\');
-            }
-            pattern.push(small);
+    for small in plain(text).chars() {
+        if matches!(small, '%' | '_' | '\\') {
+            pattern.push('\\');
         }
+        pattern.push(small);
     }
     pattern.push('%');
     Ok(Some(pattern))
+}
+
+/// A text without marks and in small letters.
+pub(in crate::domain) fn plain(text: &str) -> String {
+    let unmarked = |letter| {
+        MARKED.chars().zip(PLAIN.chars()).find(|(marked, _)| *marked == letter).map_or(letter, |(_, plain)| plain)
+    };
+    text.chars().map(unmarked).flat_map(char::to_lowercase).collect()
 }
 
 fn split(from: Option<&ByName>) -> (Option<String>, Option<Uuid>) {

@@ -1,6 +1,6 @@
 //! The centre: its profile, branches, people and things, and what it offers.
 
-mod check;
+pub(super) mod check;
 pub mod deactivate_resource;
 mod facts;
 pub mod list;
@@ -24,9 +24,11 @@ use crate::{
     domain::refusal::{Code, Failure, Refusal},
 };
 
-/// Reads of the centre are for everybody who works there, whatever the role.
+/// Reads of the centre are for everybody who works there, whatever the role. Who may do nothing at all, like a patient
+/// with an account, does not work there.
 fn require_staff(actor: &Actor) -> Result<(), Failure> {
-    if actor.publishable || actor.kind == ActorKind::Patient {
+    let outsider = actor.kind == ActorKind::User && actor.permissions.is_empty();
+    if actor.publishable || actor.kind == ActorKind::Patient || outsider {
         return Err(Refusal::new(Code::Forbidden, "only the centre's staff may list this").into());
     }
     Ok(())

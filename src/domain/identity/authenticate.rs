@@ -13,7 +13,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Actor, ActorKind, BuiltinRole, Permission, PermissionSet, alarm, token_hash},
+    auth::{Actor, ActorKind, BuiltinRole, PermissionSet, alarm, token_hash},
     db::{Access, Tenant, TenantId, TenantStatus, TenantTx},
     domain::{cx::Cx, refusal::Failure},
 };
@@ -320,8 +320,7 @@ async fn load_sessions(
         .await?;
     let known = |row: SessionRow| {
         let builtin = row.builtin.iter().filter_map(|word| BuiltinRole::parse(word)).map(BuiltinRole::permissions);
-        let custom: PermissionSet =
-            Permission::ALL.into_iter().filter(|p| row.custom.iter().any(|word| word == p.as_str())).collect();
+        let custom = PermissionSet::of_words(&row.custom);
         let rights = Rights {
             permissions: builtin.fold(custom, PermissionSet::union),
             branches: (!row.branch_ids.is_empty()).then(|| row.branch_ids.into()),

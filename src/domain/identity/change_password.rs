@@ -1,10 +1,15 @@
 //! A new password by who knows the old one. Whoever else is logged in with the old one is not any more.
 
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{password, session, sessions::own_user};
+use super::{
+    password_policy::{self, Owner},
+    session,
+    sessions::own_user,
+};
 use crate::{
-    auth::{Actor, alarm, password as argon},
+    auth::{Actor, alarm, password},
     domain::{
         change::{Change, Changes},
         cx::Cx,
@@ -24,7 +29,6 @@ pub async fn run(cx: &Cx, actor: &Actor, current: String, next: String) -> Resul
     let (Some(user), Some(kept)) = (own_user(actor), actor.session) else {
         return Err(Refusal::new(Code::Forbidden, "only a user who is logged in has a password").into());
     };
-    password::check_strength(&next, "next")?;
     if current.len() > MAX_PASSWORD {
         return Err(wrong(actor));
     }
@@ -32,17 +36,32 @@ pub async fn run(cx: &Cx, actor: &Actor, current: String, next: String) -> Resul
         return Err(Refusal::invalid("next", "this is the password you have; choose another one").into());
     }
     let tx = cx.read(actor).await?;
-    let old: Option<String> = tx.scalar::<Option<String>>(PASSWORD, [user.into()]).await?.flatten();
+    let own: Option<Own> = tx.find(OWN, [user.into()]).await?;
     tx.commit().await?;
+    let own = own.ok_or_else(|| wrong(actor))?;
     // Outside any transaction: hashing takes tens of milliseconds.
-    if !argon::verify(current, old.clone()).await {
+    if !password::verify(current, own.password_hash.clone()).await {
         return Err(wrong(actor));
     }
-    let new = argon::hash(next).await.map_err(|failure| Failure::fault(failure.to_string()))?;
+    let owner = Owner { name: own.name, email: own.email, centre: format!("{} {}", own.trade_name, actor.tenant.slug) };
+    password_policy::check(&next, owner, &own.locale, "next").await?;
+    let old = own.password_hash;
+    let new = password::hash(next).await.map_err(|failure| Failure::fault(failure.to_string()))?;
     persist(cx, actor, user, kept, old, new).await
 }
 
-const PASSWORD: &str = "SELECT password_hash FROM users WHERE id = $1 AND status = 'ACTIVE'";
+const OWN: &str = "SELECT u.password_hash, u.name, u.email, c.trade_name, c.locale
+    FROM users u CROSS JOIN centre_profile c WHERE u.id = $1 AND u.status = 'ACTIVE'";
+
+/// The password and what it must not be made of.
+#[derive(FromQueryResult)]
+struct Own {
+    password_hash: Option<String>,
+    name: String,
+    email: String,
+    trade_name: String,
+    locale: String,
+}
 
 async fn persist(
     cx: &Cx,

@@ -1,19 +1,33 @@
 //! Users, logins, keys: from a secret word to an [`crate::auth::Actor`].
 
+pub mod accept_invite;
+pub mod account_link;
 pub mod audit;
 pub mod authenticate;
 pub mod change_password;
+mod grant;
+pub mod invite_user;
 pub mod keys;
+pub mod list_roles;
+pub mod list_users;
 pub mod login;
 pub mod logout;
-pub mod password;
+pub mod password_policy;
 mod presence;
 pub mod refresh;
+pub mod request_password_reset;
+pub mod reset_password;
 pub mod revoke_session;
+pub mod send_password_reset;
 pub mod session;
 pub mod sessions;
+mod set_password;
+mod sign_off;
+pub mod update_user;
+pub mod upsert_role;
 pub mod user;
 
 pub use authenticate::Authenticator;
 pub use presence::{Presence, Present};
 pub use session::{Session, Tokens};
+pub use set_password::Done as PasswordSet;

@@ -6,7 +6,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    auth::{BuiltinRole, Permission, PermissionSet},
+    auth::{Actor, BuiltinRole, PermissionSet},
     db::TenantTx,
     domain::{centre::model::zone, refusal::Failure},
 };
@@ -22,7 +22,30 @@ pub enum UserStatus {
 }
 
 impl UserStatus {
-    fn parse(word: &str) -> Result<Self, Failure> {
+    /// The word in the database and in the API.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invited => "INVITED",
+            Self::Active => "ACTIVE",
+            Self::Locked => "LOCKED",
+            Self::Disabled => "DISABLED",
+        }
+    }
+
+    /// Where an administrator can take a user from here. Only the invited person can become active by accepting; a
+    /// disabled one comes back by a new invitation.
+    #[must_use]
+    pub fn allowed(self) -> &'static [Self] {
+        match self {
+            Self::Invited => &[Self::Disabled],
+            Self::Active => &[Self::Locked, Self::Disabled],
+            Self::Locked => &[Self::Active, Self::Disabled],
+            Self::Disabled => &[],
+        }
+    }
+
+    pub(super) fn parse(word: &str) -> Result<Self, Failure> {
         Ok(match word {
             "INVITED" => Self::Invited,
             "ACTIVE" => Self::Active,
@@ -40,8 +63,8 @@ pub struct Role {
     pub id: Uuid,
     /// Shown to people.
     pub name: String,
-    /// Whether every centre has it.
-    pub builtin: bool,
+    /// Which of those that every centre has; none: the centre's own.
+    pub builtin: Option<BuiltinRole>,
     /// What it allows.
     pub permissions: PermissionSet,
 }
@@ -71,10 +94,16 @@ impl User {
     pub fn permissions(&self) -> PermissionSet {
         self.roles.iter().fold(PermissionSet::default(), |all, role| all.union(role.permissions))
     }
+
+    /// Whether a second factor is asked for at login. No user can have one yet.
+    #[must_use]
+    pub fn has_second_factor(&self) -> bool {
+        false
+    }
 }
 
 #[derive(FromQueryResult)]
-struct UserRow {
+pub(super) struct UserRow {
     id: Uuid,
     version: i32,
     email: String,
@@ -89,8 +118,8 @@ struct UserRow {
     roles: serde_json::Value,
 }
 
-#[derive(serde::Deserialize)]
-struct RoleRow {
+#[derive(serde::Deserialize, FromQueryResult)]
+pub(super) struct RoleRow {
     id: Uuid,
     name: String,
     builtin: Option<String>,
@@ -99,54 +128,70 @@ struct RoleRow {
 
 impl From<RoleRow> for Role {
     fn from(row: RoleRow) -> Self {
-        let own: PermissionSet = Permission::ALL
-            .into_iter()
-            .filter(|permission| row.permissions.iter().any(|word| word == permission.as_str()))
-            .collect();
-        let builtin = row.builtin.as_deref().and_then(BuiltinRole::parse).map(BuiltinRole::permissions);
+        let builtin = row.builtin.as_deref().and_then(BuiltinRole::parse);
+        let own = PermissionSet::of_words(&row.permissions);
         Self {
             id: row.id,
             name: row.name,
-            builtin: row.builtin.is_some(),
-            permissions: builtin.unwrap_or_default().union(own),
+            builtin,
+            permissions: builtin.map(BuiltinRole::permissions).unwrap_or_default().union(own),
         }
     }
 }
+
+impl TryFrom<UserRow> for User {
+    type Error = Failure;
+
+    fn try_from(row: UserRow) -> Result<Self, Failure> {
+        let roles: Vec<RoleRow> =
+            serde_json::from_value(row.roles).map_err(|error| Failure::fault(format!("roles of a user: {error}")))?;
+        Ok(Self {
+            status: UserStatus::parse(&row.status)?,
+            zone: row.time_zone.as_deref().map(zone).transpose()?,
+            roles: roles.into_iter().map(Role::from).collect(),
+            id: row.id,
+            version: row.version,
+            email: row.email,
+            name: row.name,
+            branch_ids: row.branch_ids,
+            professional: row.professional_id,
+            last_login_at: row.last_login_at,
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        })
+    }
+}
+
+/// Reads users with their roles: one statement, however many there are.
+macro_rules! user_select {
+    ($($rest:expr),+) => {
+        concat!(
+            "SELECT u.id, u.version, u.email, u.name, u.status, u.branch_ids, p.id AS professional_id, u.time_zone, u.last_login_at,
+                 u.created_at, u.updated_at,
+                 coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'builtin', r.builtin,
+                         'permissions', to_jsonb(r.permissions)) ORDER BY r.name)
+                     FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]') AS roles
+             FROM users u LEFT JOIN professionals p ON p.user_id = u.id ",
+            $($rest),+
+        )
+    };
+}
+pub(super) use user_select;
 
 /// The users with these ids, in no order, with their roles: one statement.
 ///
 /// # Errors
 /// Faults of the database.
 pub async fn users(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<User>, Failure> {
-    let rows: Vec<UserRow> = tx
-        .all(
-            "SELECT u.id, u.version, u.email, u.name, u.status, u.branch_ids, p.id AS professional_id, u.time_zone, u.last_login_at,
-                 u.created_at, u.updated_at,
-                 coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'builtin', r.builtin,
-                         'permissions', to_jsonb(r.permissions)) ORDER BY r.name)
-                     FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]') AS roles
-             FROM users u LEFT JOIN professionals p ON p.user_id = u.id WHERE u.id = ANY ($1)",
-            [ids.into()],
-        )
-        .await?;
-    rows.into_iter()
-        .map(|row| {
-            let roles: Vec<RoleRow> = serde_json::from_value(row.roles)
-                .map_err(|error| Failure::fault(format!("roles of a user: {error}")))?;
-            Ok(User {
-                status: UserStatus::parse(&row.status)?,
-                zone: row.time_zone.as_deref().map(zone).transpose()?,
-                roles: roles.into_iter().map(Role::from).collect(),
-                id: row.id,
-                version: row.version,
-                email: row.email,
-                name: row.name,
-                branch_ids: row.branch_ids,
-                professional: row.professional_id,
-                last_login_at: row.last_login_at,
-                created_at: row.created_at,
-                updated_at: row.updated_at,
-            })
-        })
-        .collect()
+    let rows: Vec<UserRow> = tx.all(user_select!("WHERE u.id = ANY ($1)"), [ids.into()]).await?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// Whether an administrator of users sees one who works in these branches (none: in every branch).
+#[must_use]
+pub fn is_visible(actor: &Actor, branch_ids: &[Uuid]) -> bool {
+    match &actor.branches {
+        None => true,
+        Some(own) => branch_ids.is_empty() || branch_ids.iter().any(|branch| own.contains(branch)),
+    }
 }

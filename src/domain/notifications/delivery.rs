@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{
     EmailKind, EmailStatus,
+    account::{self, AccountContent},
     content::{self, AppointmentContent},
 };
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         facts::facts,
+        identity::account_link::Purpose,
         refusal::Failure,
     },
 };
@@ -55,11 +57,39 @@ pub struct Mail {
     /// Whether an earlier attempt may have handed it over already.
     pub repeated: bool,
     /// What it tells.
+    pub about: About,
+}
+
+/// What a mail tells.
+#[derive(Debug)]
+pub enum About {
+    /// Of an appointment.
+    Appointment(Box<AboutAppointment>),
+    /// Of somebody's account.
+    Account(Box<AccountContent>),
+}
+
+/// What a mail about an appointment tells.
+#[derive(Debug)]
+pub struct AboutAppointment {
+    /// The appointment.
     pub content: AppointmentContent,
     /// When a moved appointment was before.
     pub previous_start: Option<DateTime<Utc>>,
     /// The patient's links: `(confirm, manage)`; none in mails that have none.
     pub links: Option<(String, String)>,
+}
+
+impl Mail {
+    /// What a reader of its events needs.
+    fn data(&self) -> serde_json::Value {
+        match &self.about {
+            About::Appointment(about) => {
+                json!({ "kind": self.kind.as_str(), "appointmentId": about.content.appointment })
+            }
+            About::Account(account) => json!({ "kind": self.kind.as_str(), "userId": account.user }),
+        }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -113,22 +143,16 @@ async fn decide(cx: &Cx, tx: &TenantTx, id: Uuid) -> Result<Decision, Failure> {
         return Ok(Decision::NotYet(row.due_at));
     }
     if row.expires_at.is_some_and(|end| end <= now) {
-        return drop_mail(cx, tx, id, EmailStatus::Expired, "too late: the appointment has begun").await;
+        return drop_mail(cx, tx, id, EmailStatus::Expired, "too late: what it is about has begun or ended").await;
     }
-    let content = match row.related_id {
-        Some(appointment) => content::of_appointment(tx, appointment).await?,
-        None => None,
+    let told = match kind {
+        EmailKind::Invite => about_account(cx, tx, Purpose::Invite, id, &row).await?,
+        EmailKind::PasswordReset => about_account(cx, tx, Purpose::PasswordReset, id, &row).await?,
+        _ => about_appointment(cx, tx, kind, id, &row).await?,
     };
-    let Some(content) = content else {
-        return drop_mail(cx, tx, id, EmailStatus::Cancelled, "what it is about is gone").await;
-    };
-    if !is_wanted(kind, &content) {
-        return drop_mail(cx, tx, id, EmailStatus::Cancelled, "the appointment has changed").await;
-    }
-    // The patient's address of today: an address that was corrected is the one to write to.
-    let recipient = if kind.is_to_patient() { content.patient_email.clone() } else { Some(row.recipient) };
-    let Some(recipient) = recipient else {
-        return drop_mail(cx, tx, id, EmailStatus::Cancelled, "the patient has no address any more").await;
+    let (recipient, about) = match told {
+        Ok(told) => told,
+        Err(why) => return drop_mail(cx, tx, id, EmailStatus::Cancelled, why).await,
     };
     let suppressed: Option<bool> = tx
         .scalar("SELECT EXISTS (SELECT 1 FROM suppressions WHERE email = lower($1))", [recipient.clone().into()])
@@ -136,11 +160,6 @@ async fn decide(cx: &Cx, tx: &TenantTx, id: Uuid) -> Result<Decision, Failure> {
     if suppressed == Some(true) {
         return drop_mail(cx, tx, id, EmailStatus::Suppressed, "the address does not take mail").await;
     }
-    let links = if kind.is_to_patient() && kind != EmailKind::AppointmentCancelled {
-        Some(links(cx, tx, id, &content).await?)
-    } else {
-        None
-    };
     let attempt = row.attempts + 1;
     tx.run(
         "UPDATE email_messages SET status = 'SENDING', attempts = $2, recipient = $3, updated_at = $4 WHERE id = $1",
@@ -156,10 +175,43 @@ async fn decide(cx: &Cx, tx: &TenantTx, id: Uuid) -> Result<Decision, Failure> {
         date: row.due_at,
         expires_at: row.expires_at,
         repeated,
-        content,
-        previous_start: row.previous_start,
-        links,
+        about,
     })))
+}
+
+/// To whom a mail goes and what it tells, or why it is not wanted any more.
+type Told = Result<(String, About), &'static str>;
+
+async fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, id: Uuid, row: &Row) -> Result<Told, Failure> {
+    let content = match row.related_id {
+        Some(appointment) => content::of_appointment(tx, appointment).await?,
+        None => None,
+    };
+    let Some(content) = content else { return Ok(Err("what it is about is gone")) };
+    if !is_wanted(kind, &content) {
+        return Ok(Err("the appointment has changed"));
+    }
+    // The patient's address of today: an address that was corrected is the one to write to.
+    let recipient = if kind.is_to_patient() { content.patient_email.clone() } else { Some(row.recipient.clone()) };
+    let Some(recipient) = recipient else { return Ok(Err("the patient has no address any more")) };
+    let links = if kind.is_to_patient() && kind != EmailKind::AppointmentCancelled {
+        Some(links(cx, tx, id, &content).await?)
+    } else {
+        None
+    };
+    let about = AboutAppointment { content, previous_start: row.previous_start, links };
+    Ok(Ok((recipient, About::Appointment(Box::new(about)))))
+}
+
+async fn about_account(cx: &Cx, tx: &TenantTx, purpose: Purpose, id: Uuid, row: &Row) -> Result<Told, Failure> {
+    let content = match row.related_id {
+        Some(user) => account::content(cx, tx, purpose, id, user).await?,
+        None => None,
+    };
+    Ok(match content {
+        Some(content) => Ok((row.recipient.clone(), About::Account(Box::new(content)))),
+        None => Err("its link has been used or replaced, or the account has changed"),
+    })
 }
 
 /// Whether the appointment is still in the state that the mail speaks of.
@@ -228,7 +280,7 @@ pub async fn sent(cx: &Cx, actor: &Actor, mail: &Mail, subject: &str) -> Result<
         return Ok(false);
     }
     let change = Change {
-        data: json!({ "kind": mail.kind.as_str(), "appointmentId": mail.content.appointment }),
+        data: mail.data(),
         before: Some(facts!({ "status": EmailStatus::Sending.as_str() })),
         after: Some(facts!({ "status": EmailStatus::Sent.as_str(), "attempt": mail.attempt })),
         ..Change::event("email.sent", "sendEmail", "EmailMessage", mail.id)
@@ -282,7 +334,7 @@ pub async fn refused(cx: &Cx, actor: &Actor, mail: &Mail, error: &str, suppress:
         )
         .await?;
         changes.push(Change {
-            data: json!({ "kind": mail.kind.as_str(), "appointmentId": mail.content.appointment }),
+            data: mail.data(),
             before: Some(facts!({ "status": EmailStatus::Sending.as_str() })),
             after: Some(facts!({ "status": status.as_str(), "attempt": mail.attempt })),
             ..Change::event("email.bounced", "sendEmail", "EmailMessage", mail.id)

@@ -3,6 +3,7 @@
 //! A mail is a row with a unique deduplication key, written in the business transaction that causes it, with the job
 //! that will send it. What a mail says and how it is handed over does not belong here: the job runner asks `mail`.
 
+pub mod account;
 pub mod content;
 pub mod delivery;
 mod message_id;

@@ -88,6 +88,12 @@ impl EmailKind {
         )
     }
 
+    /// Whether it is about somebody's account.
+    #[must_use]
+    pub fn is_about_account(self) -> bool {
+        matches!(self, Self::Invite | Self::PasswordReset)
+    }
+
     /// Whether a mail that may or may not have been handed over is handed over again. Missing an appointment is worse
     /// than a second copy with the same Message-ID; a second birthday greeting or campaign is not wanted at all.
     #[must_use]

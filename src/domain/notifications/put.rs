@@ -61,6 +61,33 @@ impl<'a> About<'a> {
 }
 
 impl NewEmail {
+    /// A mail about a user's account, at once.
+    pub(super) fn about_account(
+        kind: EmailKind,
+        id: Uuid,
+        user: Uuid,
+        recipient: &str,
+        now: DateTime<Utc>,
+        expires_at: DateTime<Utc>,
+        domain: &str,
+    ) -> Self {
+        let dedup_key = format!("account:{}:{id}", kind.as_str().to_lowercase());
+        Self {
+            id,
+            kind: kind.as_str(),
+            message_id: message_id(&dedup_key, domain),
+            dedup_key,
+            recipient: recipient.trim().to_lowercase(),
+            scheduled_local: None,
+            time_zone: None,
+            due_at: now,
+            expires_at,
+            related_id: user,
+            revision: 0,
+            previous_start: None,
+        }
+    }
+
     /// The wall time that the due instant was computed from.
     pub(super) fn at_local(mut self, local: NaiveDateTime, zone: chrono_tz::Tz) -> Self {
         self.scheduled_local = Some(local);

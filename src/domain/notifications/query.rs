@@ -75,6 +75,8 @@ pub async fn list(
                 page.from.map(|key| key.0).into(),
                 page.from.map(|key| key.1).into(),
                 page.fetch().into(),
+                // Whose password was asked for is nobody's business but theirs who administer users.
+                actor.may(Permission::UserAdmin, Scope::Centre).into(),
             ],
         )
         .await?;
@@ -101,7 +103,8 @@ macro_rules! list_select {
                 "($1::text IS NULL OR m.kind = $1) AND ($2::text IS NULL OR m.status = $2) AND ($3::uuid IS NULL OR m.related_id = $3)
                      AND ($4::timestamptz IS NULL OR m.due_at >= $4) AND ($5::timestamptz IS NULL OR m.due_at < $5)
                      AND ($6::uuid[] IS NULL OR EXISTS (
-                         SELECT 1 FROM appointments a WHERE a.id = m.related_id AND a.branch_id = ANY ($6)))"
+                         SELECT 1 FROM appointments a WHERE a.id = m.related_id AND a.branch_id = ANY ($6)))
+                     AND ($10 OR m.kind NOT IN ('INVITE', 'PASSWORD_RESET'))"
             ),
             $rest
         )

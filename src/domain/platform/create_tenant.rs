@@ -13,6 +13,7 @@ use crate::{
         contact,
         cx::Cx,
         facts::{facts, masked, text},
+        identity::account_link::{self, Purpose},
         money,
         refusal::{Code, Failure, Refusal},
     },
@@ -45,7 +46,7 @@ pub struct NewCentre {
     pub admin_email: String,
     /// Shown to others.
     pub admin_name: String,
-    /// None: the administrator is invited and sets one.
+    /// None: the administrator is invited by mail and sets one.
     pub admin_password: Option<String>,
 }
 
@@ -138,7 +139,11 @@ async fn fill(cx: &Cx, tenant: &Arc<Tenant>, new: &NewCentre, hash: Option<Strin
         password_hash: hash,
         role: BuiltinRole::Administrator,
     };
+    let invited = admin.password_hash.is_none();
     let admin = insert_user(cx, &tx, admin).await?;
+    if invited {
+        account_link::issue(cx, &tx, Purpose::Invite, cx.new_id(), admin, &new.admin_email.to_lowercase()).await?;
+    }
     let change = Change {
         after: Some(facts!({
             "slug": text(&tenant.slug),

@@ -10,6 +10,9 @@ use crate::{
 /// Receipts are honoured for 24 hours; an hour more keeps the sweep away from keys that are being looked at.
 const RECEIPTS_KEPT: Duration = Duration::hours(25);
 
+/// Requests for new passwords are counted for an hour; their addresses may be of people who are no users.
+const RESET_REQUESTS_KEPT: Duration = Duration::days(1);
+
 /// How many rows one transaction removes.
 const BATCH: u64 = 5_000;
 
@@ -48,4 +51,18 @@ pub async fn prune_receipts(cx: &Cx, actor: &Actor) -> Result<u64, Failure> {
             return Ok(removed);
         }
     }
+}
+
+/// Removes requests for new passwords that are not counted any more.
+///
+/// # Errors
+/// When the actor may not, or the centre is closed; faults of the database.
+pub async fn prune_reset_requests(cx: &Cx, actor: &Actor) -> Result<u64, Failure> {
+    actor.require(Permission::ConfigWrite, Scope::Centre)?;
+    let tx = cx.write(actor).await?;
+    let before = cx.now() - RESET_REQUESTS_KEPT;
+    // A day's requests are bounded, so one statement takes them all.
+    let removed = tx.run("DELETE FROM password_reset_requests WHERE requested_at < $1", [before.into()]).await?;
+    tx.commit().await?;
+    Ok(removed)
 }

@@ -11,12 +11,15 @@ use axum::{
     Form, Router,
     extract::{DefaultBodyLimit, Extension, Path, State, rejection::FormRejection},
     http::{HeaderMap, StatusCode, header},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use serde::Deserialize;
 
-use super::RequestId;
+use super::{
+    RequestId,
+    form_page::{self, RETRY_AFTER, asked_language, is_from_here},
+};
 use crate::domain::{
     booking::{
         link_view::{self, LinkView, Purpose, Standing},
@@ -26,12 +29,10 @@ use crate::domain::{
     refusal::{Code, Failure, Fault},
     time::prose::Locale,
 };
-use view::{Outcome, Page, SECURITY_POLICY};
+use view::{Outcome, Page};
 
 /// Longest form: a reason of the longest kind, every character of it escaped.
 const MAX_BODY: usize = 64 * 1024;
-/// Seconds after which somebody turned away by maintenance may ask again.
-const RETRY_AFTER: &str = "300";
 
 /// What the form sends.
 #[derive(Default, Deserialize)]
@@ -142,86 +143,5 @@ fn broken(failure: &Failure, asked: Option<Locale>) -> Response {
 }
 
 fn answer(status: StatusCode, page: &Page) -> Response {
-    let headers = [
-        (header::CONTENT_SECURITY_POLICY, SECURITY_POLICY.as_str()),
-        (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::CONTENT_LANGUAGE, page.language()),
-        (header::HeaderName::from_static("x-robots-tag"), "noindex, nofollow"),
-    ];
-    match page.html() {
-        Ok(html) => (status, headers, Html(html)).into_response(),
-        Err(error) => {
-            tracing::error!(error = ?error, "A patient's page could not be written");
-            (StatusCode::INTERNAL_SERVER_ERROR, headers).into_response()
-        }
-    }
-}
-
-/// Whether the form was sent from the page itself. Browsers say so in `Sec-Fetch-Site`; where it is missing, `Origin`
-/// must be the host that was asked. Our referrer policy makes browsers write `null` there, which says nothing.
-fn is_from_here(headers: &HeaderMap) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    match (text("sec-fetch-site"), text("origin")) {
-        (Some(site), _) => matches!(site, "same-origin" | "none"),
-        (None, None | Some("null")) => true,
-        (None, Some(origin)) => {
-            let origin = origin.split_once("://").map_or("", |(_, host)| host);
-            text("host").is_some_and(|host| !host.is_empty() && host.eq_ignore_ascii_case(origin))
-        }
-    }
-}
-
-/// The first language of ours that the browser lists.
-fn asked_language(headers: &HeaderMap) -> Option<Locale> {
-    let list = headers.get(header::ACCEPT_LANGUAGE)?.to_str().ok()?;
-    list.split(',').filter_map(|entry| entry.split(';').next()).find_map(|tag| Locale::from_language_tag(tag.trim()))
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
-
-    use axum::http::{HeaderMap, HeaderName, HeaderValue};
-
-    use super::{asked_language, is_from_here};
-    use crate::domain::time::prose::Locale;
-
-    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
-    }
-
-    #[test]
-    fn only_the_page_itself_may_send_the_form() {
-        for good in [
-            &[][..],
-            &[("origin", "null")],
-            &[("sec-fetch-site", "same-origin"), ("origin", "null")],
-            &[("sec-fetch-site", "none")],
-            &[("origin", "https://Citas.example:8443"), ("host", "citas.example:8443")],
-        ] {
-            assert!(is_from_here(&headers(good)), "{good:?}");
-        }
-        for bad in [
-            &[("sec-fetch-site", "cross-site")][..],
-            &[("sec-fetch-site", "same-site"), ("origin", "https://citas.example"), ("host", "citas.example")],
-            &[("origin", "https://evil.example"), ("host", "citas.example")],
-            &[("origin", "https://citas.example")],
-            &[("origin", "nonsense"), ("host", "")],
-        ] {
-            assert!(!is_from_here(&headers(bad)), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn the_browsers_first_language_of_ours_counts() {
-        let asked = |list: &'static str| asked_language(&headers(&[("accept-language", list)]));
-        assert_eq!(asked("pt-BR, en-GB;q=0.8, es;q=0.7"), Some(Locale::En));
-        assert_eq!(asked("es-CL"), Some(Locale::Es));
-        assert_eq!(asked("de"), None);
-        assert_eq!(asked_language(&HeaderMap::new()), None);
-        assert_eq!(asked("es").unwrap().language_tag(), "es");
-    }
+    form_page::answer(status, page.language(), page.html())
 }

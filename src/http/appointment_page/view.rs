@@ -2,33 +2,25 @@
 
 use std::sync::LazyLock;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 
 use super::wording::{self, Headline, Words};
-use crate::domain::{
-    booking::{
-        book::MAX_TEXT,
-        link_view::{LinkView, Purpose, Standing, Visit},
+use crate::{
+    domain::{
+        booking::{
+            book::MAX_TEXT,
+            link_view::{LinkView, Purpose, Standing, Visit},
+        },
+        time::{
+            format_instant,
+            prose::{Locale, range, zone_note},
+        },
     },
-    time::{
-        format_instant,
-        prose::{Locale, range, zone_note},
-    },
+    http::form_page::STYLE,
 };
 
 const TEMPLATE: &str = "page.html";
-const STYLE: &str = include_str!("../../../web/appointment/page.css");
-
-/// Nothing but the page's own style, known by its hash, and its own form.
-pub(super) static SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
-    let hash = STANDARD.encode(Sha256::digest(STYLE));
-    format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    )
-});
 
 /// A pure function of the binary.
 static ENVIRONMENT: LazyLock<Result<Environment<'static>, minijinja::Error>> = LazyLock::new(|| {

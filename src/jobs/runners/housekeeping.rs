@@ -45,7 +45,11 @@ impl Runner for PruneReceipts {
     }
 
     async fn run(&self, run: &Run, _job: &ClaimedJob) -> Outcome {
-        match retention::prune_receipts(&run.cx, &run.actor).await {
+        let pruned = async {
+            retention::prune_receipts(&run.cx, &run.actor).await?;
+            retention::prune_reset_requests(&run.cx, &run.actor).await
+        };
+        match pruned.await {
             Ok(_) => Outcome::Done,
             Err(failure) => Outcome::from_failure(&failure),
         }

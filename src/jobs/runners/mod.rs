@@ -4,6 +4,7 @@ mod apply_time_rules;
 mod expire_hold;
 mod housekeeping;
 mod materialise_reminders;
+mod password_reset;
 mod send_mail;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use crate::mail::Mailer;
 pub(super) const MATERIALISE_REMINDERS: &str = "reminders.materialise";
 /// Removes events older than retention.
 pub(super) const PRUNE_EVENTS: &str = "events.prune";
-/// Removes receipts of idempotency keys that are not honoured any more.
+/// Removes receipts of idempotency keys that are not honoured any more, and what else is kept for a day.
 pub(super) const PRUNE_RECEIPTS: &str = "receipts.prune";
 /// Computes future local times again after a change of zone rules.
 pub(super) const APPLY_TIME_RULES: &str = "tzdata.apply";
@@ -25,6 +26,7 @@ pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str) -> Vec<Arc<dyn Runner>> 
     vec![
         Arc::new(send_mail::SendMail::new(mailer, mail_from)),
         Arc::new(expire_hold::ExpireHold),
+        Arc::new(password_reset::PasswordReset),
         Arc::new(materialise_reminders::MaterialiseReminders),
         Arc::new(housekeeping::PruneEvents),
         Arc::new(housekeeping::PruneReceipts),

@@ -10,18 +10,21 @@ use crate::{
     db::ClaimedJob,
     domain::{
         notifications::{
-            EmailKind, SEND_JOB, calendar_domain,
-            content::AppointmentContent,
-            delivery::{self, Decision, Mail},
+            EmailKind, SEND_JOB,
+            account::AccountContent,
+            calendar_domain,
+            delivery::{self, About, AboutAppointment, Decision, Mail},
         },
         refusal::Failure,
     },
     jobs::{Limits, Outcome, Run, Runner, backoff},
     mail::{
-        CalendarMethod, Locale, Mailbox, Mailer, OutgoingMail, SendError,
+        CalendarMethod, InvalidMailbox, Locale, Mailbox, Mailer, OutgoingMail, SendError,
         calendar::event_uid,
         mailbox,
-        templates::{AppointmentMail, Branch, Centre, Channel, EventIdentity, Item, MailContext, Templates},
+        templates::{
+            AccountMail, AppointmentMail, Branch, Centre, Channel, EventIdentity, Item, MailContext, Templates,
+        },
     },
 };
 
@@ -98,14 +101,19 @@ impl SendMail {
     }
 
     fn render(&self, run: &Run, mail: &Mail) -> Result<OutgoingMail, String> {
-        let content = &mail.content;
+        match &mail.about {
+            About::Appointment(about) => self.render_appointment(run, mail, about),
+            About::Account(account) => self.render_account(mail, account),
+        }
+    }
+
+    fn render_appointment(&self, run: &Run, mail: &Mail, about: &AboutAppointment) -> Result<OutgoingMail, String> {
+        let content = &about.content;
         let locale = Locale::from_language_tag(&content.centre_locale).unwrap_or(Locale::Es);
-        let context = context(mail)?;
-        let rendered = self.templates()?.render(&context, locale).map_err(|error| error.to_string())?;
-        let address = |_| "the address cannot be written into a mail".to_owned();
-        let from = mailbox(&content.centre_name, &self.from).map_err(|_| "the sender's address is wrong".to_owned())?;
+        let appointment = appointment(about);
         let to_name = if mail.kind.is_to_patient() { content.patient_name.as_str() } else { "" };
-        let to = mailbox(to_name, &mail.recipient).map_err(address)?;
+        let to = mailbox(to_name, &mail.recipient).map_err(unwritable)?;
+        let from = self.from(&content.centre_name)?;
         let reply_to = content.branch_email.as_deref().and_then(|email| mailbox(&content.centre_name, email).ok());
         let calendar = method(mail.kind).map(|method| {
             let identity = EventIdentity {
@@ -117,22 +125,67 @@ impl SendMail {
                 organizer: organizer(&from, reply_to.as_ref()),
                 attendee: to.clone(),
             };
-            context.appointment().calendar_part(identity, method, locale)
+            appointment.calendar_part(identity, method, locale)
         });
+        let context = context(mail.kind, about, appointment)?;
+        Ok(OutgoingMail { reply_to, calendar, ..self.outgoing(mail, &context, locale, from, to)? })
+    }
+
+    fn render_account(&self, mail: &Mail, account: &AccountContent) -> Result<OutgoingMail, String> {
+        let locale = Locale::from_language_tag(&account.centre_locale).unwrap_or(Locale::Es);
+        let told = AccountMail {
+            centre: Centre {
+                name: account.centre_name.clone(),
+                logo_url: account.centre_logo.clone(),
+                phone: None,
+                email: None,
+            },
+            name: account.name.clone(),
+            email: account.email.clone(),
+            link: account.link.expose().to_owned(),
+            until: account.until,
+            time_zone: account.zone,
+        };
+        let context = match mail.kind {
+            EmailKind::Invite => MailContext::Invite(told),
+            EmailKind::PasswordReset => MailContext::PasswordReset(told),
+            other => return Err(format!("{} is not about an account", other.as_str())),
+        };
+        let to = mailbox(&account.name, &mail.recipient).map_err(unwritable)?;
+        self.outgoing(mail, &context, locale, self.from(&account.centre_name)?, to)
+    }
+
+    fn from(&self, centre: &str) -> Result<Mailbox, String> {
+        mailbox(centre, &self.from).map_err(|_| "the sender's address is wrong".to_owned())
+    }
+
+    fn outgoing(
+        &self,
+        mail: &Mail,
+        context: &MailContext,
+        locale: Locale,
+        from: Mailbox,
+        to: Mailbox,
+    ) -> Result<OutgoingMail, String> {
+        let rendered = self.templates()?.render(context, locale).map_err(|error| error.to_string())?;
         Ok(OutgoingMail {
             message_id: mail.message_id.clone(),
             date: mail.date,
             from,
-            reply_to,
+            reply_to: None,
             to,
             subject: rendered.subject,
             html: rendered.html,
             text: rendered.text,
-            calendar,
+            calendar: None,
             list_unsubscribe: None,
             request_id: None,
         })
     }
+}
+
+fn unwritable(_: InvalidMailbox) -> String {
+    "the address cannot be written into a mail".to_owned()
 }
 
 #[async_trait::async_trait]
@@ -184,14 +237,13 @@ fn organizer(from: &Mailbox, reply_to: Option<&Mailbox>) -> Mailbox {
     reply_to.unwrap_or(from).clone()
 }
 
-fn context(mail: &Mail) -> Result<MailContext, String> {
-    let appointment = appointment(mail);
-    let content = &mail.content;
-    Ok(match mail.kind {
+fn context(kind: EmailKind, about: &AboutAppointment, appointment: AppointmentMail) -> Result<MailContext, String> {
+    let content = &about.content;
+    Ok(match kind {
         EmailKind::AppointmentConfirmation => MailContext::AppointmentConfirmation(appointment),
         EmailKind::AppointmentReminder => MailContext::AppointmentReminder(appointment),
         EmailKind::AppointmentRescheduled => {
-            MailContext::AppointmentRescheduled { previous_starts_at: previous(mail.previous_start)?, appointment }
+            MailContext::AppointmentRescheduled { previous_starts_at: previous(about.previous_start)?, appointment }
         }
         EmailKind::AppointmentCancelled => {
             MailContext::AppointmentCancelled { appointment, reason: content.cancel_reason.clone() }
@@ -215,9 +267,9 @@ fn previous(start: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, String> {
     start.ok_or_else(|| "the mail does not know the time before the move".to_owned())
 }
 
-fn appointment(mail: &Mail) -> AppointmentMail {
-    let content: &AppointmentContent = &mail.content;
-    let (confirm_url, cancel_url) = mail.links.clone().unzip();
+fn appointment(about: &AboutAppointment) -> AppointmentMail {
+    let content = &about.content;
+    let (confirm_url, cancel_url) = about.links.clone().unzip();
     AppointmentMail {
         centre: Centre {
             name: content.centre_name.clone(),

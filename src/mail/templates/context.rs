@@ -78,6 +78,29 @@ pub struct AppointmentMail {
     pub cancel_url: Option<String>,
 }
 
+/// What a mail about somebody's account needs.
+#[derive(Clone)]
+pub struct AccountMail {
+    /// Who writes.
+    pub centre: Centre,
+    /// Whose account.
+    pub name: String,
+    /// The name at login.
+    pub email: String,
+    /// Where the password is set: acts for whoever reads it.
+    pub link: String,
+    /// Until when the link holds.
+    pub until: DateTime<Utc>,
+    /// On whose clock that is told.
+    pub time_zone: Tz,
+}
+
+impl std::fmt::Debug for AccountMail {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountMail").field("until", &self.until).finish_non_exhaustive()
+    }
+}
+
 /// A mail to be written.
 #[derive(Debug, Clone)]
 pub enum MailContext {
@@ -110,6 +133,19 @@ pub enum MailContext {
         /// In the centre's words; may have several lines.
         reason: Option<String>,
     },
+    /// To somebody who is to become a user.
+    Invite(AccountMail),
+    /// To a user who forgot the password.
+    PasswordReset(AccountMail),
+}
+
+/// What a mail is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Subject<'a> {
+    /// An appointment.
+    Appointment(&'a AppointmentMail),
+    /// Somebody's account.
+    Account(&'a AccountMail),
 }
 
 /// The kinds of mail that can be written so far.
@@ -125,16 +161,22 @@ pub enum MailKind {
     AppointmentRescheduled,
     /// `APPOINTMENT_CANCELLED`
     AppointmentCancelled,
+    /// `INVITE`
+    Invite,
+    /// `PASSWORD_RESET`
+    PasswordReset,
 }
 
 impl MailKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 7] = [
         Self::AppointmentConfirmation,
         Self::CentreCopy,
         Self::AppointmentReminder,
         Self::AppointmentRescheduled,
         Self::AppointmentCancelled,
+        Self::Invite,
+        Self::PasswordReset,
     ];
 
     /// The name that jobs and the API use. Rows outlive deployments: never rename.
@@ -145,6 +187,8 @@ impl MailKind {
             Self::AppointmentReminder => "APPOINTMENT_REMINDER",
             Self::AppointmentRescheduled => "APPOINTMENT_RESCHEDULED",
             Self::AppointmentCancelled => "APPOINTMENT_CANCELLED",
+            Self::Invite => "INVITE",
+            Self::PasswordReset => "PASSWORD_RESET",
         }
     }
 
@@ -163,17 +207,20 @@ impl MailContext {
             Self::AppointmentReminder(_) => MailKind::AppointmentReminder,
             Self::AppointmentRescheduled { .. } => MailKind::AppointmentRescheduled,
             Self::AppointmentCancelled { .. } => MailKind::AppointmentCancelled,
+            Self::Invite(_) => MailKind::Invite,
+            Self::PasswordReset(_) => MailKind::PasswordReset,
         }
     }
 
-    /// The appointment it is about.
-    pub const fn appointment(&self) -> &AppointmentMail {
+    /// What it is about.
+    pub const fn subject(&self) -> Subject<'_> {
         match self {
             Self::AppointmentConfirmation(appointment)
             | Self::AppointmentReminder(appointment)
             | Self::CentreCopy { appointment, .. }
             | Self::AppointmentRescheduled { appointment, .. }
-            | Self::AppointmentCancelled { appointment, .. } => appointment,
+            | Self::AppointmentCancelled { appointment, .. } => Subject::Appointment(appointment),
+            Self::Invite(account) | Self::PasswordReset(account) => Subject::Account(account),
         }
     }
 
@@ -193,6 +240,8 @@ impl MailContext {
                 previous_starts_at: appointment.starts_at - TimeDelta::days(2),
                 appointment,
             },
+            MailKind::Invite => Self::Invite(AccountMail::sample()),
+            MailKind::PasswordReset => Self::PasswordReset(AccountMail::sample()),
             MailKind::AppointmentCancelled => Self::AppointmentCancelled {
                 appointment,
                 reason: Some(
@@ -203,6 +252,26 @@ impl MailContext {
                     .to_owned(),
                 ),
             },
+        }
+    }
+}
+
+impl AccountMail {
+    /// An invented account, for previews and tests.
+    pub fn sample() -> Self {
+        Self {
+            centre: Centre {
+                name: "Centro Ñuñoa Salud & Estética".to_owned(),
+                logo_url: None,
+                phone: None,
+                email: None,
+            },
+            name: "María Fernanda Muñoz".to_owned(),
+            email: "maria.fernanda@example.com".to_owned(),
+            link: "https://citas.example/u/ul7.3fA9?lang=x&y=z".to_owned(),
+            // 2026-07-15, 08:30 in Santiago.
+            until: DateTime::UNIX_EPOCH + TimeDelta::seconds(1_784_118_600),
+            time_zone: Tz::America__Santiago,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What our mails say and how they look.
 //!
-//! One responsive layout (MJML) and one plain-text layout serve every appointment mail; each language brings its
-//! wording. MJML becomes HTML once per process with the placeholders still inside, so a mail costs one pass of the
+//! One responsive layout (MJML) and one plain-text layout serve every mail; each language brings its wording. MJML becomes HTML once per process with the placeholders still inside, so a mail costs one pass of the
 //! template engine. Values are escaped in exactly one place, by the HTML layout.
 //!
 //! What does not belong here: loading data, and knowing whom to write to.
@@ -16,7 +15,7 @@ mod invitation;
 mod view;
 mod wording;
 
-pub use context::{AppointmentMail, Branch, Centre, Channel, Item, MailContext, MailKind};
+pub use context::{AccountMail, AppointmentMail, Branch, Centre, Channel, Item, MailContext, MailKind, Subject};
 pub use invitation::EventIdentity;
 
 use super::dates::Locale;

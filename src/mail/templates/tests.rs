@@ -1,7 +1,7 @@
 //! Every mail in every language: the exact words, and that hostile values stay values.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use super::{AppointmentMail, Branch, Centre, Item, MailContext, MailKind, Templates};
+use super::{AppointmentMail, Branch, Centre, Item, MailContext, MailKind, Subject, Templates};
 use crate::mail::Locale;
 
 fn templates() -> Templates {
@@ -14,13 +14,14 @@ fn every_sample() -> impl Iterator<Item = (MailKind, Locale, MailContext)> {
         .flat_map(|kind| Locale::ALL.into_iter().map(move |locale| (kind, locale, MailContext::sample(kind, locale))))
 }
 
-fn appointment_of(mail: &mut MailContext) -> &mut AppointmentMail {
+fn appointment_of(mail: &mut MailContext) -> Option<&mut AppointmentMail> {
     match mail {
+        MailContext::Invite(_) | MailContext::PasswordReset(_) => None,
         MailContext::AppointmentConfirmation(appointment)
         | MailContext::AppointmentReminder(appointment)
         | MailContext::CentreCopy { appointment, .. }
         | MailContext::AppointmentRescheduled { appointment, .. }
-        | MailContext::AppointmentCancelled { appointment, .. } => appointment,
+        | MailContext::AppointmentCancelled { appointment, .. } => Some(appointment),
     }
 }
 
@@ -61,8 +62,7 @@ fn nothing_absent_is_printed() {
     let templates = templates();
     for (kind, locale, mut mail) in every_sample() {
         for bare in [false, true] {
-            if bare {
-                let appointment = appointment_of(&mut mail);
+            if let (true, Some(appointment)) = (bare, appointment_of(&mut mail)) {
                 appointment.centre.phone = None;
                 appointment.centre.email = None;
                 appointment.confirm_url = None;
@@ -94,15 +94,13 @@ fn html_and_text_say_the_same_facts() {
     for (kind, locale, mail) in every_sample() {
         let rendered = templates.render(&mail, locale).unwrap();
         let html = rendered.html.replace("&amp;", "&").replace("&#x2f;", "/");
-        for fact in [
-            "H7K-29Q",
-            "08:30–09:15",
-            "America/Santiago",
-            "UTC−04:00",
-            "Av. Providencia 1234, of. 56",
-            "Catalina Rojas",
-            "Centro Ñuñoa Salud & Estética",
-        ] {
+        let own: &[&str] = match mail.subject() {
+            Subject::Appointment(_) => &["H7K-29Q", "08:30–09:15", "Av. Providencia 1234, of. 56", "Catalina Rojas"],
+            Subject::Account(_) => {
+                &["maria.fernanda@example.com", "08:30", "https://citas.example/u/ul7.3fA9?lang=x&y=z"]
+            }
+        };
+        for fact in own.iter().chain(&["America/Santiago", "UTC−04:00", "Centro Ñuñoa Salud & Estética"]) {
             assert!(rendered.text.contains(fact), "{}: {fact}", kind.name());
             assert!(html.contains(fact), "{} html: {fact}", kind.name());
         }
@@ -114,28 +112,36 @@ fn hostile_values_are_escaped_and_cannot_break_out() {
     let hostile = "<script>alert(1)</script>\"'{{ 7 * 7 }}{% raw %}\r\nBcc: spy@example.com";
     let templates = templates();
     for (kind, locale, mut mail) in every_sample() {
-        let appointment = appointment_of(&mut mail);
-        appointment.patient_name = hostile.to_owned();
-        appointment.code = hostile.to_owned();
-        appointment.confirm_url = Some("javascript:alert(1)".to_owned());
-        appointment.cancel_url = Some("https://x.example/\"onmouseover=\"alert(1)".to_owned());
-        appointment.items = vec![Item {
-            treatment: hostile.to_owned(),
-            professional: hostile.to_owned(),
-            room: Some(hostile.to_owned()),
-        }];
-        appointment.centre = Centre {
+        let centre = Centre {
             name: hostile.to_owned(),
             logo_url: Some("data:text/html,<script>alert(1)</script>".to_owned()),
             phone: Some(hostile.to_owned()),
             email: Some(hostile.to_owned()),
         };
-        appointment.branch = Branch {
-            name: hostile.to_owned(),
-            address_lines: vec![hostile.to_owned()],
-            phone: None,
-            time_zone: chrono_tz::Tz::UTC,
-        };
+        if let MailContext::Invite(account) | MailContext::PasswordReset(account) = &mut mail {
+            account.name = hostile.to_owned();
+            account.email = hostile.to_owned();
+            account.link = "https://x.example/\"onmouseover=\"alert(1)".to_owned();
+            account.centre = centre.clone();
+        }
+        if let Some(appointment) = appointment_of(&mut mail) {
+            appointment.patient_name = hostile.to_owned();
+            appointment.code = hostile.to_owned();
+            appointment.confirm_url = Some("javascript:alert(1)".to_owned());
+            appointment.cancel_url = Some("https://x.example/\"onmouseover=\"alert(1)".to_owned());
+            appointment.items = vec![Item {
+                treatment: hostile.to_owned(),
+                professional: hostile.to_owned(),
+                room: Some(hostile.to_owned()),
+            }];
+            appointment.centre = centre;
+            appointment.branch = Branch {
+                name: hostile.to_owned(),
+                address_lines: vec![hostile.to_owned()],
+                phone: None,
+                time_zone: chrono_tz::Tz::UTC,
+            };
+        }
         if let MailContext::AppointmentCancelled { reason, .. } = &mut mail {
             *reason = Some(hostile.to_owned());
         }
@@ -172,7 +178,7 @@ fn the_centre_never_gets_the_patients_links() {
 fn a_logo_replaces_the_name_on_top() {
     let templates = templates();
     let mut mail = MailContext::sample(MailKind::AppointmentReminder, Locale::Es);
-    appointment_of(&mut mail).centre.logo_url = Some("https://cdn.example/logo.png".to_owned());
+    appointment_of(&mut mail).unwrap().centre.logo_url = Some("https://cdn.example/logo.png".to_owned());
     let html = templates.render(&mail, Locale::Es).unwrap().html;
     assert!(html.contains("cdn.example"));
     assert!(html.contains("alt=\"Centro Ñuñoa Salud &amp; Estética\""));

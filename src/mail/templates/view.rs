@@ -3,7 +3,7 @@
 use minijinja::{Environment, context};
 use serde::Serialize;
 
-use super::context::{AppointmentMail, MailContext};
+use super::context::{AppointmentMail, Centre, MailContext, Subject};
 use super::{Wording, wording};
 use crate::mail::dates::{Locale, long_date_time, range, short_date_time, zone_note};
 use crate::mail::plain::one_line;
@@ -55,21 +55,29 @@ impl View {
     ) -> Result<Self, minijinja::Error> {
         let words = wording(locale);
         let texts = words.of(mail.kind());
-        let appointment = mail.appointment();
-        let buttons = buttons(mail, words);
-        let phone = phone(appointment).unwrap_or_default();
-        let start = appointment.starts_at.with_timezone(&appointment.branch.time_zone);
-        let values = context! {
-            patient_name => one_line(&appointment.patient_name),
-            centre_name => one_line(&appointment.centre.name),
-            branch_name => one_line(&appointment.branch.name),
-            when => long_date_time(&start, locale),
-            when_short => short_date_time(&start, locale),
-            code => one_line(&appointment.code),
-            // A number broken over two lines is hard to dial.
-            phone => phone.replace(' ', "\u{a0}"),
-            can_confirm => buttons.iter().any(|button| button.primary),
-            can_change => !buttons.is_empty(),
+        let (buttons, rows) = (buttons(mail, words), rows(mail, words, locale));
+        let (centre, values) = match mail.subject() {
+            Subject::Appointment(appointment) => {
+                let start = appointment.starts_at.with_timezone(&appointment.branch.time_zone);
+                let values = context! {
+                    patient_name => one_line(&appointment.patient_name),
+                    centre_name => one_line(&appointment.centre.name),
+                    branch_name => one_line(&appointment.branch.name),
+                    when => long_date_time(&start, locale),
+                    when_short => short_date_time(&start, locale),
+                    code => one_line(&appointment.code),
+                    // A number broken over two lines is hard to dial.
+                    phone => phone(appointment).unwrap_or_default().replace(' ', "\u{a0}"),
+                    can_confirm => buttons.iter().any(|button| button.primary),
+                    can_change => !buttons.is_empty(),
+                };
+                (&appointment.centre, values)
+            }
+            Subject::Account(account) => {
+                let values =
+                    context! { name => one_line(&account.name), centre_name => one_line(&account.centre.name) };
+                (&account.centre, values)
+            }
         };
         // Wording is plain text; escaping is the HTML layout's business alone, so nothing is escaped twice.
         let say = |template: &str| environment.render_str(template, &values);
@@ -81,25 +89,38 @@ impl View {
             heading: say(texts.heading)?,
             greeting: say(texts.greeting)?,
             intro: say(texts.intro)?,
-            rows: rows(mail, words, locale),
+            rows,
             buttons,
             notice: say(texts.notice)?,
-            centre_name: one_line(&appointment.centre.name),
-            logo_url: appointment.centre.logo_url.as_deref().and_then(web_address).unwrap_or_default(),
-            contact: contact(appointment),
+            centre_name: one_line(&centre.name),
+            logo_url: centre.logo_url.as_deref().and_then(web_address).unwrap_or_default(),
+            contact: contact(centre),
             footer: say(texts.footer)?,
         })
     }
 }
 
 fn rows(mail: &MailContext, words: &Wording, locale: Locale) -> Vec<Row> {
-    let appointment = mail.appointment();
+    match mail.subject() {
+        Subject::Appointment(appointment) => appointment_rows(mail, appointment, words, locale),
+        Subject::Account(account) => {
+            let until = account.until.with_timezone(&account.time_zone);
+            let zone = format!("({})", zone_note(account.until, account.time_zone, locale));
+            vec![
+                Row::plain(words.login_name, one_line(&account.email)),
+                Row::date_and_time(words.link_until, long_date_time(&until, locale), vec![zone]),
+            ]
+        }
+    }
+}
+
+fn appointment_rows(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, locale: Locale) -> Vec<Row> {
     let mut rows = Vec::new();
     if let MailContext::CentreCopy { patient_phone, patient_email, .. } = mail {
         let notes = [patient_phone, patient_email].into_iter().flatten().map(|line| one_line(line)).collect();
         rows.push(Row::with_notes(words.patient, one_line(&appointment.patient_name), notes));
     }
-    rows.extend(when(mail, words, locale));
+    rows.extend(when(mail, appointment, words, locale));
     let mut address = appointment.branch.address_lines.clone();
     address.extend(phone(appointment));
     rows.push(Row::with_notes(
@@ -130,8 +151,7 @@ fn rows(mail: &MailContext, words: &Wording, locale: Locale) -> Vec<Row> {
     rows
 }
 
-fn when(mail: &MailContext, words: &Wording, locale: Locale) -> Vec<Row> {
-    let appointment = mail.appointment();
+fn when(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, locale: Locale) -> Vec<Row> {
     let zone = appointment.branch.time_zone;
     let mut now = Row::date_and_time(
         words.when,
@@ -152,12 +172,24 @@ fn when(mail: &MailContext, words: &Wording, locale: Locale) -> Vec<Row> {
         }
         MailContext::AppointmentConfirmation(_)
         | MailContext::AppointmentReminder(_)
-        | MailContext::CentreCopy { .. } => vec![now],
+        | MailContext::CentreCopy { .. }
+        | MailContext::Invite(_)
+        | MailContext::PasswordReset(_) => vec![now],
     }
 }
 
 fn buttons(mail: &MailContext, words: &Wording) -> Vec<Button> {
+    let button = |label, url: &Option<String>, primary| {
+        let url = web_address(url.as_deref()?)?;
+        Some(Button { label, url, primary })
+    };
     let appointment = match mail {
+        MailContext::Invite(account) => {
+            return button(words.accept_invite, &Some(account.link.clone()), true).into_iter().collect();
+        }
+        MailContext::PasswordReset(account) => {
+            return button(words.set_password, &Some(account.link.clone()), true).into_iter().collect();
+        }
         MailContext::AppointmentConfirmation(appointment)
         | MailContext::AppointmentReminder(appointment)
         | MailContext::AppointmentRescheduled { appointment, .. } => appointment,
@@ -165,10 +197,6 @@ fn buttons(mail: &MailContext, words: &Wording) -> Vec<Button> {
         MailContext::CentreCopy { .. } | MailContext::AppointmentCancelled { .. } => {
             return Vec::new();
         }
-    };
-    let button = |label, url: &Option<String>, primary| {
-        let url = web_address(url.as_deref()?)?;
-        Some(Button { label, url, primary })
     };
     [button(words.confirm, &appointment.confirm_url, true), button(words.change, &appointment.cancel_url, false)]
         .into_iter()
@@ -186,13 +214,8 @@ fn phone(appointment: &AppointmentMail) -> Option<String> {
     appointment.branch.phone.as_ref().or(appointment.centre.phone.as_ref()).map(|phone| one_line(phone))
 }
 
-fn contact(appointment: &AppointmentMail) -> String {
-    [&appointment.centre.phone, &appointment.centre.email]
-        .into_iter()
-        .flatten()
-        .map(|part| one_line(part))
-        .collect::<Vec<_>>()
-        .join(" · ")
+fn contact(centre: &Centre) -> String {
+    [&centre.phone, &centre.email].into_iter().flatten().map(|part| one_line(part)).collect::<Vec<_>>().join(" · ")
 }
 
 impl Row {

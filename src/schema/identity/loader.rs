@@ -1,4 +1,4 @@
-//! Loaders of users: the caller's own, and everybody's for who administers users.
+//! Loaders of users: the caller's own, and for who administers users those of the same branches.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use crate::{
     auth::{ActorKind, Permission, Scope},
     domain::{
-        identity::user::{User, users},
+        identity::user::{User, is_visible, users},
         refusal::Failure,
     },
     schema::loader::{Batch, SharedFailure},
@@ -32,6 +32,7 @@ impl Loader<UserKey> for Batch {
         let tx = self.cx.read(&self.actor).await?;
         let found = users(&tx, ids).await?;
         tx.commit().await.map_err(Failure::from)?;
-        Ok(found.into_iter().map(|user| (UserKey(user.id), user)).collect())
+        let seen = |user: &User| own(user.id) || is_visible(&self.actor, &user.branch_ids);
+        Ok(found.into_iter().filter(seen).map(|user| (UserKey(user.id), user)).collect())
     }
 }

@@ -15,6 +15,7 @@ use crate::{
         },
         error::ApiError,
         id::Kind,
+        page::connection,
         request::Reader,
         scalar::{EmailAddress, Instant, TimeZone},
     },
@@ -45,6 +46,19 @@ pub struct Role {
     pub builtin: bool,
     /// What it allows.
     pub permissions: Vec<PermissionCode>,
+}
+
+impl Role {
+    /// The API's form of a role.
+    #[must_use]
+    pub fn new(reader: &Reader, role: &user::Role) -> Self {
+        Self {
+            id: reader.ids.encode(Kind::Role, role.id),
+            name: role.name.clone(),
+            builtin: role.builtin.is_some(),
+            permissions: role.permissions.iter().map(Into::into).collect(),
+        }
+    }
 }
 
 /// Somebody who can log in.
@@ -99,13 +113,7 @@ impl User {
 
     /// The user's roles, by name.
     async fn roles(&self) -> Vec<Role> {
-        let role = |role: &user::Role| Role {
-            id: self.reader.ids.encode(Kind::Role, role.id),
-            name: role.name.clone(),
-            builtin: role.builtin,
-            permissions: role.permissions.iter().map(Into::into).collect(),
-        };
-        self.model.roles.iter().map(role).collect()
+        self.model.roles.iter().map(|role| Role::new(&self.reader, role)).collect()
     }
 
     /// What all roles together allow, and where.
@@ -137,7 +145,7 @@ impl User {
 
     /// Whether a second factor is asked for at login.
     async fn mfa_enabled(&self) -> bool {
-        false
+        self.model.has_second_factor()
     }
 
     /// When the user last logged in.
@@ -155,3 +163,5 @@ impl User {
         Instant::utc(self.model.updated_at)
     }
 }
+
+connection!(UserConnection, UserEdge, User, "users");

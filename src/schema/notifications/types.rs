@@ -160,9 +160,10 @@ impl EmailMessage {
         self.model.last_error.as_deref()
     }
 
-    /// The appointment it is about.
+    /// The appointment it is about, or the user whose account it is about.
     async fn related_id(&self) -> Option<ID> {
-        self.model.related_id.map(|id| self.reader.ids.encode(Kind::Appointment, id))
+        let kind = if self.model.kind.is_about_account() { Kind::User } else { Kind::Appointment };
+        self.model.related_id.map(|id| self.reader.ids.encode(kind, id))
     }
 }
 

@@ -1,4 +1,5 @@
 //! Pages for people: what is behind the links of mails.
 
+mod account;
 mod appointment;
 mod visit;

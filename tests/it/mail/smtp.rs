@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use horae::domain::notifications::message_id;
 use horae::mail::calendar::event_uid;
-use horae::mail::templates::{EventIdentity, MailContext, MailKind, Templates};
+use horae::mail::templates::{AppointmentMail, EventIdentity, MailContext, Templates};
 use horae::mail::{CalendarMethod, Locale, Mailer, OutgoingMail, SendError, SmtpSettings, mailbox};
 
 use crate::support::smtp::{Act, At, SmtpSink, Which};
@@ -17,7 +17,8 @@ fn settings(sink: &SmtpSink) -> SmtpSettings {
 }
 
 fn mail(key: &str, to: &str) -> OutgoingMail {
-    let context = MailContext::sample(MailKind::AppointmentConfirmation, Locale::Es);
+    let appointment = AppointmentMail::sample(Locale::Es);
+    let context = MailContext::AppointmentConfirmation(appointment.clone());
     let rendered = Templates::new().unwrap().render(&context, Locale::Es).unwrap();
     let centre = mailbox("Centro Ñuñoa", "citas@centro.example").unwrap();
     let patient = mailbox("María Muñoz", to).unwrap();
@@ -28,7 +29,7 @@ fn mail(key: &str, to: &str) -> OutgoingMail {
         organizer: centre.clone(),
         attendee: patient.clone(),
     };
-    let calendar = context.appointment().calendar_part(identity, CalendarMethod::Request, Locale::Es);
+    let calendar = appointment.calendar_part(identity, CalendarMethod::Request, Locale::Es);
     OutgoingMail {
         message_id: message_id(key, "centro.example"),
         date: "2026-07-01T10:00:00Z".parse().unwrap(),

@@ -23,6 +23,10 @@ pub(super) const WORDING: Wording = Wording {
     confirm: "Confirm attendance",
     change: "Change or cancel",
     calendar_file: "appointment.ics",
+    login_name: "Your login",
+    link_until: "The link holds until",
+    accept_invite: "Set my password",
+    set_password: "Choose another password",
     confirmation: KindWording {
         subject: "Your appointment is booked: {{ when_short }} – {{ centre_name }}",
         preheader: "{{ when }}, {{ branch_name }}. Code {{ code }}.",
@@ -77,5 +81,26 @@ pub(super) const WORDING: Wording = Wording {
         notice: "{% if phone %}To book another time, please call {{ phone }}.{% endif %}",
         footer: "You receive this automatic message because you had an appointment at {{ centre_name }}.",
         accent: RED,
+    },
+    invite: KindWording {
+        subject: "Your access to {{ centre_name }}",
+        preheader: "Set your password to begin.",
+        heading: "Your account is ready",
+        greeting: "Hello {{ name }},",
+        intro: "{{ centre_name }} has created an account for you. Choose a password to begin:",
+        notice: "The link is personal and works once. If you did not expect this mail, there is nothing to do.",
+        footer: "You receive this automatic message because {{ centre_name }} gave you access.",
+        accent: GREEN,
+    },
+    password_reset: KindWording {
+        subject: "Choose another password – {{ centre_name }}",
+        preheader: "Somebody asked for a new password for your account.",
+        heading: "Choose another password",
+        greeting: "Hello {{ name }},",
+        intro: "Somebody asked for a new password for your account at {{ centre_name }}. If it was you, choose it here:",
+        notice: "The link is personal and works once. Choosing another password ends all your sessions. If you did not \
+                 ask for it, there is nothing to do: your password has not changed.",
+        footer: "You receive this automatic message because you have an account at {{ centre_name }}.",
+        accent: BLUE,
     },
 };

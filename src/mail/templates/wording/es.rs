@@ -23,6 +23,10 @@ pub(super) const WORDING: Wording = Wording {
     confirm: "Confirmar asistencia",
     change: "Cambiar o cancelar",
     calendar_file: "cita.ics",
+    login_name: "Su usuario",
+    link_until: "El enlace vale hasta",
+    accept_invite: "Crear mi contraseña",
+    set_password: "Elegir otra contraseña",
     confirmation: KindWording {
         subject: "Su cita está reservada: {{ when_short }} – {{ centre_name }}",
         preheader: "{{ when }}, {{ branch_name }}. Código {{ code }}.",
@@ -77,5 +81,26 @@ pub(super) const WORDING: Wording = Wording {
         notice: "{% if phone %}Si desea reservar otra hora, llámenos al {{ phone }}.{% endif %}",
         footer: "Recibe este mensaje automático porque tenía una cita en {{ centre_name }}.",
         accent: RED,
+    },
+    invite: KindWording {
+        subject: "Su acceso a {{ centre_name }}",
+        preheader: "Cree su contraseña para empezar.",
+        heading: "Su cuenta está lista",
+        greeting: "Hola, {{ name }}:",
+        intro: "{{ centre_name }} creó una cuenta para usted. Elija una contraseña para empezar a usarla:",
+        notice: "El enlace es personal y se puede usar una sola vez. Si no esperaba este correo, no haga nada.",
+        footer: "Recibe este mensaje automático porque {{ centre_name }} le dio acceso.",
+        accent: GREEN,
+    },
+    password_reset: KindWording {
+        subject: "Elija otra contraseña – {{ centre_name }}",
+        preheader: "Alguien pidió una contraseña nueva para su cuenta.",
+        heading: "Elija otra contraseña",
+        greeting: "Hola, {{ name }}:",
+        intro: "Alguien pidió una contraseña nueva para su cuenta en {{ centre_name }}. Si fue usted, elíjala aquí:",
+        notice: "El enlace es personal y se puede usar una sola vez. Al elegir otra contraseña se cierran todas sus \
+                 sesiones. Si no la pidió, no haga nada: su contraseña no ha cambiado.",
+        footer: "Recibe este mensaje automático porque tiene una cuenta en {{ centre_name }}.",
+        accent: BLUE,
     },
 };

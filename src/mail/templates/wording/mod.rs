@@ -1,7 +1,8 @@
 //! The words of each language. A missing sentence does not compile.
 //!
 //! Sentences may use `{{ patient_name }}`, `{{ centre_name }}`, `{{ branch_name }}`, `{{ when }}`, `{{ when_short }}`,
-//! `{{ code }}`, `{{ phone }}` and ask `can_confirm` and `can_change`. They are plain text.
+//! `{{ code }}`, `{{ phone }}` and ask `can_confirm` and `can_change`; those about an account `{{ name }}` and
+//! `{{ centre_name }}`. They are plain text.
 
 use super::context::{Channel, MailKind};
 use crate::mail::dates::Locale;
@@ -29,11 +30,17 @@ pub(super) struct Wording {
     pub(super) confirm: &'static str,
     pub(super) change: &'static str,
     pub(super) calendar_file: &'static str,
+    pub(super) login_name: &'static str,
+    pub(super) link_until: &'static str,
+    pub(super) accept_invite: &'static str,
+    pub(super) set_password: &'static str,
     pub(super) confirmation: KindWording,
     pub(super) centre_copy: KindWording,
     pub(super) reminder: KindWording,
     pub(super) rescheduled: KindWording,
     pub(super) cancelled: KindWording,
+    pub(super) invite: KindWording,
+    pub(super) password_reset: KindWording,
 }
 
 /// The sentences of one kind of mail.
@@ -74,6 +81,8 @@ impl Wording {
             MailKind::AppointmentReminder => &self.reminder,
             MailKind::AppointmentRescheduled => &self.rescheduled,
             MailKind::AppointmentCancelled => &self.cancelled,
+            MailKind::Invite => &self.invite,
+            MailKind::PasswordReset => &self.password_reset,
         }
     }
 
