@@ -75,7 +75,7 @@ impl Pgbench {
         for (name, value) in counters {
             command.arg(format!("--define={name}={value}"));
         }
-        for (name, value) in FORMATS.iter().copied() {
+        for (name, value) in FORMATS {
             command.arg(format!("--define={name}={value}"));
         }
         for (name, value) in &self.variables {
