@@ -98,9 +98,8 @@ impl TenantTx {
         Ok(self.inner.into_inner().rollback().await?)
     }
 
-    /// The statement under a name of the tenant's own. PostgreSQL forgets the plan of a prepared statement when the search
-    /// path has changed since, so one that several tenants share is analysed and planned anew almost every time: half
-    /// of what a day agenda costs there.
+    /// The statement under a name of the tenant's own. PostgreSQL forgets the plan of a prepared statement when the
+    /// search path has changed since, so one that several tenants share is analysed and planned anew almost every time.
     pub(super) fn own(&self, sql: &str) -> SqlStr {
         if self.named {
             AssertSqlSafe(format!("/* {} */ {sql}", self.tenant.schema_name)).into_sql_str()

@@ -103,11 +103,10 @@ fn parameters(text: &str) -> Vec<Option<String>> {
         let mut characters = quoted.char_indices().peekable();
         let mut end = quoted.len();
         while let Some((at, character)) = characters.next() {
-            if character == '\'' {
-                if characters.next_if(|(_, next)| *next == '\'').is_none() {
-                    end = at + 1;
-                    break;
-                }
+            // Two of them are one that belongs to the word.
+            if character == '\'' && characters.next_if(|(_, next)| *next == '\'').is_none() {
+                end = at + 1;
+                break;
             }
             word.push(character);
         }

@@ -22,7 +22,7 @@ const WEEK: &str = "query($branch: ID!, $from: LocalDate!, $to: LocalDate!) {
     columns {
       resource { id name color }
       appointments { id code status start end patient { id givenNames paternalSurname } items { treatment { id name } room { id name } } }
-      blocks { start end kind }
+      blocks { id kind reason }
       free { start end }
     }
   }

@@ -79,7 +79,8 @@ async fn note(socket: Socket, sender: UnboundedSender<(Instant, usize)>, broken:
     while let Some(Ok(message)) = stream.next().await {
         match message {
             Message::Text(text) if text.as_str().starts_with("{\"type\":\"ping\"") => {
-                if sink.send(Message::text("{\"type\":\"pong\"}")).await.is_err() {
+                let answered = sink.send(Message::text("{\"type\":\"pong\"}")).await;
+                if answered.is_err() {
                     break;
                 }
             }
