@@ -121,6 +121,7 @@ impl App {
             gate: ActorGate::new(self.authenticator.clone(), Arc::clone(&self.cx.clock)),
             sockets: self.sockets.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
+            trusted_proxies: self.config.trusted_proxies.clone(),
             readiness: http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone()),
             metrics,
             graphiql,

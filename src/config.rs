@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     auth,
     db::{CellPlan, DbOptions, Server},
+    http::TrustedProxies,
 };
 
 /// One setting, as `horae help config` lists it.
@@ -35,6 +36,7 @@ settings! {
     HORAE_PUBLIC_URL = "http://127.0.0.1:8080", "Address under which patients and front ends reach the API; links in mails begin with it.";
     HORAE_SECRET = "", "At least 32 characters, the same on every node. Tokens, ids and cursors are signed with keys derived from it.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
+    HORAE_TRUSTED_PROXIES = "", "Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas. Only they are believed when X-Forwarded-For says whose request it is. Empty: nobody is.";
     HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";
     RUST_LOG = "info,sqlx=warn,tower_http=warn", "Which log lines are written.";
     DATABASE_URL = "", "PostgreSQL as its owner: postgres://user:password@host:5432/database. Needed by migrate, tenant and demo; without it demo starts a PostgreSQL of its own.";
@@ -73,6 +75,8 @@ pub struct Config {
     pub secret: SecretString,
     /// Origins of pages; empty: any.
     pub allowed_origins: Vec<String>,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: TrustedProxies,
     /// Log lines as JSON.
     pub log_json: bool,
     /// Which log lines.
@@ -141,6 +145,8 @@ impl Config {
             public_url: settings.text("HORAE_PUBLIC_URL").trim_end_matches('/').to_owned(),
             secret: settings.text("HORAE_SECRET").into(),
             allowed_origins: settings.list("HORAE_ALLOWED_ORIGINS"),
+            trusted_proxies: settings
+                .parse("HORAE_TRUSTED_PROXIES", "a list of addresses or networks like 10.0.0.0/8")?,
             log_json: match settings.text("HORAE_LOG_FORMAT").as_str() {
                 "text" => false,
                 "json" => true,

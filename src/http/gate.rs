@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header, request::Parts};
 use serde_json::Value;
 
 use super::{
-    RequestId,
+    ClientAddress, RequestId,
     graphql::{Admission, Gate, Refusal},
 };
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         identity::{Authenticator, authenticate::Authenticated},
         refusal::{Failure, Fault},
     },
-    schema::request::{Caller, Device, RequestId as OperationRequestId},
+    schema::request::{Address, Caller, Device, RequestId as OperationRequestId},
 };
 
 /// Longest name of a device that is kept.
@@ -55,6 +55,9 @@ impl ActorGate {
         data.insert(OperationRequestId(request_id));
         if let Some(device) = text(&parts.headers, &header::USER_AGENT) {
             data.insert(Device(device.chars().take(MAX_DEVICE).collect()));
+        }
+        if let Some(ClientAddress(address)) = parts.extensions.get() {
+            data.insert(Address(*address));
         }
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
         data.insert(Caller(who.map(|who| who.actor)));

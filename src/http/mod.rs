@@ -6,6 +6,7 @@
 
 mod access_log;
 mod appointment_page;
+mod client_address;
 mod gate;
 pub mod graphiql;
 pub mod graphql;
@@ -16,6 +17,7 @@ mod serve;
 
 pub use access_log::log_access;
 pub use appointment_page::appointment_page;
+pub use client_address::{ClientAddress, TrustedProxies, assign_client_address};
 pub use gate::ActorGate;
 pub use health::{Readiness, health_router, metrics_router};
 pub use request_id::{RequestId, assign_request_id};

@@ -18,7 +18,7 @@ use tower_http::{
 };
 
 use super::{
-    ActorGate, Readiness, appointment_page, assign_request_id,
+    ActorGate, Readiness, TrustedProxies, appointment_page, assign_client_address, assign_request_id,
     graphiql::GraphiqlPage,
     graphql::{self, SocketOptions, Sockets, TransportOptions},
     health_router, log_access, metrics_router,
@@ -35,6 +35,8 @@ pub struct Surface<E> {
     pub sockets: Sockets,
     /// Origins of pages that may call; empty: any, without cookies.
     pub allowed_origins: Vec<String>,
+    /// The proxies that say for whom they ask.
+    pub trusted_proxies: TrustedProxies,
     /// What must work for this node to be sent requests.
     pub readiness: Readiness,
     /// Where `/metrics` reads; none: no such route.
@@ -67,6 +69,7 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn(log_access))
+        .layer(middleware::from_fn_with_state(surface.trusted_proxies, assign_client_address))
         .layer(middleware::from_fn(assign_request_id))
 }
 

@@ -1,6 +1,7 @@
 //! From a listening socket to an orderly end.
 
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -28,6 +29,7 @@ pub async fn serve(
             tracing::debug!(%error, "A connection could not be set to send at once.");
         }
     });
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let serving = axum::serve(listener, routes).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let ending = async {
         serving.await?;

@@ -1,6 +1,6 @@
 //! What a resolver finds in its context: the [`Reader`] of its caller, and the request's id.
 
-use std::{any::TypeId, sync::Arc};
+use std::{any::TypeId, net::IpAddr, sync::Arc};
 
 use async_graphql::{
     Context, Pos, Request, ServerResult,
@@ -21,6 +21,10 @@ pub struct RequestId(pub Arc<str>);
 /// What a client calls itself (`User-Agent`), for the list of sessions.
 #[derive(Clone, Debug)]
 pub struct Device(pub String);
+
+/// Where the request comes from, as far as proxies may be believed.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub IpAddr);
 
 /// The caller, when there is one. Put into the request by the transport.
 #[derive(Clone, Debug)]

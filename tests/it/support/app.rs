@@ -146,7 +146,7 @@ impl TestApp {
     pub async fn listen(&self) -> SocketAddr {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = self.router.clone();
+        let router = self.router.clone().into_make_service_with_connect_info::<SocketAddr>();
         self.app.tasks.spawn(async move { axum::serve(listener, router).await });
         address
     }
