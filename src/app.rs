@@ -14,6 +14,7 @@ use crate::{
         clock::Clock,
         cx::{CommitHints, Cx},
         identity::Authenticator,
+        limit::Limiter,
     },
     events::{EventsOptions, Live},
     http::{
@@ -22,8 +23,9 @@ use crate::{
         graphql::{DocumentGuard, DocumentLimits, Sockets},
     },
     jobs::{Worker, WorkerOptions},
+    limiter,
     mail::{Mailer, SmtpSettings},
-    schema::{self, ApiSchema},
+    schema::{self, ApiSchema, limits::Limits},
 };
 
 /// What could not be built.
@@ -51,6 +53,8 @@ pub struct App {
     pub schema: ApiSchema,
     /// Live events of this node.
     pub live: Arc<Live>,
+    /// Keeps how often is too often.
+    pub limiter: Arc<dyn Limiter>,
     /// Where mail goes.
     pub mailer: Arc<Mailer>,
     /// Open sockets.
@@ -90,15 +94,29 @@ impl App {
         };
         let authenticator = Authenticator::new(cx.clone());
         live.start(cx.clone(), authenticator.clone(), shutdown.clone(), &tasks);
+        let limiter = limiter::build(config.redis_url.as_deref(), Arc::clone(&cx.clock))
+            .map_err(|problem| StartError::Other(format!("REDIS_URL: {problem}")))?;
         let schema = schema::builder()
             .extension(DocumentGuard(DocumentLimits::default()))
             .extension(schema::request::PerOperation)
+            .extension(Limits::new(config.rates, Arc::clone(&limiter)))
             .data(cx.clone())
             .data(authenticator.clone())
             .data(Arc::clone(&live))
             .finish();
         let sockets = Sockets::new(shutdown.clone());
-        Ok(Self { cx, authenticator, schema, live, mailer, sockets, shutdown, tasks, config: Arc::new(config) })
+        Ok(Self {
+            cx,
+            authenticator,
+            schema,
+            live,
+            limiter,
+            mailer,
+            sockets,
+            shutdown,
+            tasks,
+            config: Arc::new(config),
+        })
     }
 
     /// The worker of this process.
@@ -121,6 +139,12 @@ impl App {
             gate: ActorGate::new(self.authenticator.clone(), Arc::clone(&self.cx.clock)),
             sockets: self.sockets.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
+            public_url: self.config.public_url.clone(),
+            hsts: self.config.hsts,
+            timeouts: self.config.timeouts,
+            socket_places: self.config.socket_places,
+            limiter: Arc::clone(&self.limiter),
+            rates: self.config.rates,
             trusted_proxies: self.config.trusted_proxies.clone(),
             readiness: http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone()),
             metrics,

@@ -13,6 +13,7 @@ pub mod cx;
 pub mod event_cursor;
 pub mod idempotency;
 pub mod identity;
+pub mod limit;
 pub mod money;
 pub mod notifications;
 pub mod page;

@@ -8,9 +8,10 @@ use serde_json::Value;
 
 use super::{
     ClientAddress, RequestId,
-    graphql::{Admission, Gate, Refusal},
+    graphql::{Admission, Gate, Party, Refusal},
 };
 use crate::{
+    auth::Actor,
     domain::{
         clock::Clock,
         identity::{Authenticator, authenticate::Authenticated},
@@ -60,8 +61,9 @@ impl ActorGate {
             data.insert(Address(*address));
         }
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
+        let party = who.as_ref().map(|who| party(&who.actor));
         data.insert(Caller(who.map(|who| who.actor)));
-        Ok(Admission { data, expires_in, ended: None })
+        Ok(Admission { party, data, expires_in, ended: None })
     }
 
     fn remaining(&self, who: &Authenticated) -> Option<Duration> {
@@ -90,6 +92,11 @@ impl Gate for ActorGate {
         };
         self.judge(parts, credentials).await
     }
+}
+
+fn party(actor: &Actor) -> Party {
+    let tenant = actor.tenant.id.0.to_string();
+    Party { actor: format!("{tenant}:{}", actor.receipt_name()).into(), tenant: tenant.into() }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {

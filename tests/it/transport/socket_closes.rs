@@ -178,7 +178,7 @@ async fn close_code(client: &mut Client) -> u16 {
 async fn foreign_origins_are_not_upgraded() {
     let mut options = options();
     options.socket.allowed_origins = Some(vec!["https://agenda.example".to_owned()]);
-    options.socket.max_sockets = 2;
+    options.socket.places.node = 2;
     let server = start_with(options).await;
     let from = |origin: Option<&'static str>| {
         let mut headers = vec![("sec-websocket-protocol", "graphql-transport-ws")];
