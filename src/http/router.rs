@@ -82,15 +82,17 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     let api = graphql::router(surface.executor, surface.gate, options, surface.sockets).layer(cors);
     let patience =
         TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, surface.timeouts.body + surface.timeouts.request);
+    // Every page behind a mail's link: what is in its path opens something.
+    let tries = Tries::new(surface.limiter, surface.rates);
+    let links = Router::new()
+        .merge(appointment_page(surface.cx))
+        .layer(patience)
+        .layer(middleware::from_fn_with_state(tries, limit_tries));
     let mut router = Router::new()
         .route("/", get(|| async { Redirect::temporary("/graphiql") }))
         .merge(api)
         .merge(surface.graphiql.router())
-        .merge(
-            appointment_page(surface.cx)
-                .layer(patience)
-                .layer(middleware::from_fn_with_state(Tries::new(surface.limiter, surface.rates), limit_tries)),
-        )
+        .merge(links)
         .merge(health_router(surface.readiness));
     if let Some(metrics) = surface.metrics {
         router = router.merge(metrics_router(metrics));

@@ -34,9 +34,9 @@ const COUNTED: &[Counted] = &[
     secret("refreshSession", &["refreshToken"]),
     secret("requestPasswordReset", &["tenantSlug", "email"]),
     secret("resetPassword", &["token"]),
-    secret("acceptInvitation", &["token"]),
+    secret("acceptInvite", &["token"]),
     secret("changePassword", &[]),
-    secret("confirmMfa", &[]),
+    secret("disableMfa", &[]),
     secret("enrolMfa", &[]),
     secret("redeemCapability", &["token"]),
     secret("patientConfirm", &["token"]),
@@ -49,7 +49,7 @@ const COUNTED: &[Counted] = &[
 
 /// Whether a password is hashed for this mutation.
 pub(super) fn takes_a_password(field: &str) -> bool {
-    matches!(field, "login" | "resetPassword" | "acceptInvitation" | "changePassword")
+    matches!(field, "login" | "resetPassword" | "acceptInvite" | "changePassword")
 }
 
 /// How many addresses' tries a centre's logins may amount to: what a flood from many addresses meets, long before it

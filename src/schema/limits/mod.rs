@@ -11,7 +11,7 @@ pub mod directive;
 
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -25,27 +25,33 @@ use async_graphql::{
     value,
 };
 use futures::{StreamExt, stream::BoxStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::request::{Address, Reader};
 use crate::{
-    auth::{Actor, password},
+    auth::Actor,
     domain::limit::{Bucket, Limiter, Rates, TENANT_SHARE, Taken},
 };
 
 /// A publishable key is known to the world. Half of the centre's share stays for those who are logged in.
 const PAGE_SHARE: u32 = TENANT_SHARE / 2;
 
+/// Operations that may wait for a password to be hashed, or do it: one or two seconds' worth. More are turned away, so
+/// that a flood of logins holds up neither memory nor who comes after it.
+const PASSWORDS: usize = 64;
+
 /// The schema extension that applies the limits. Install it behind the one that finds out who calls.
 pub struct Limits {
     rates: Rates,
     limiter: Arc<dyn Limiter>,
+    passwords: Arc<Semaphore>,
 }
 
 impl Limits {
     /// With these rates, kept there.
     #[must_use]
     pub fn new(rates: Rates, limiter: Arc<dyn Limiter>) -> Self {
-        Self { rates, limiter }
+        Self { rates, limiter, passwords: Arc::new(Semaphore::new(PASSWORDS)) }
     }
 }
 
@@ -54,6 +60,8 @@ impl ExtensionFactory for Limits {
         Arc::new(Operation {
             rates: self.rates,
             limiter: Arc::clone(&self.limiter),
+            passwords: Arc::clone(&self.passwords),
+            places: Mutex::default(),
             report: Arc::default(),
             is_public: AtomicBool::new(true),
         })
@@ -64,6 +72,8 @@ impl ExtensionFactory for Limits {
 struct Operation {
     rates: Rates,
     limiter: Arc<dyn Limiter>,
+    passwords: Arc<Semaphore>,
+    places: Mutex<Vec<OwnedSemaphorePermit>>,
     report: Arc<OnceLock<Value>>,
     is_public: AtomicBool,
 }
@@ -93,15 +103,24 @@ impl Operation {
             if buckets.is_empty() {
                 continue;
             }
-            if attempts::takes_a_password(&asked.field) && password::is_crowded() {
-                metrics::counter!("horae_limited_total", "limit" => "passwords").increment(1);
-                return Err(too_often("Too many log in at the moment; wait a little.", Duration::from_secs(2)));
-            }
             if let Taken::Refused { wait, .. } = self.limiter.take(1, &buckets).await {
                 metrics::counter!("horae_limited_total", "limit" => "attempts").increment(1);
                 return Err(too_often("Too many tries; wait before the next.", wait));
             }
+            if attempts::takes_a_password(&asked.field) {
+                self.enter()?;
+            }
         }
+        Ok(())
+    }
+
+    /// Takes a place among those whose passwords are checked, until the operation is over.
+    fn enter(&self) -> ServerResult<()> {
+        let Ok(place) = Arc::clone(&self.passwords).try_acquire_owned() else {
+            metrics::counter!("horae_limited_total", "limit" => "passwords").increment(1);
+            return Err(too_often("Too many log in at the moment; wait a little.", Duration::from_secs(2)));
+        };
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).push(place);
         Ok(())
     }
 
