@@ -119,6 +119,8 @@ pub async fn assign_client_address(
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::expect_used, reason = "tests fail by panicking")]
+
     use super::*;
 
     fn client(trusted: &str, peer: &str, forwarded: &[&str]) -> String {
