@@ -122,11 +122,7 @@ impl Api {
 
     /// The request with its caller's reader, if there is a caller, and leave to run it. The caller is the request's, or else the session's with the
     /// rights of this moment: a socket outlives many changes of rights.
-    async fn prepared(
-        &self,
-        mut request: Request,
-        session: Option<&Data>,
-    ) -> Result<Prepared, Box<Response>> {
+    async fn prepared(&self, mut request: Request, session: Option<&Data>) -> Result<Prepared, Box<Response>> {
         let caller = |data: &Data| {
             let found = data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
             found.cloned()

@@ -101,9 +101,8 @@ impl Limits {
         let address = address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
         let variables: Variables = std::mem::take(&mut request.variables);
         let name = request.operation_name.clone();
-        let assessed = request
-            .parsed_query()
-            .map(|document| assess::assess(document, name.as_deref(), &variables, &self.types));
+        let assessed =
+            request.parsed_query().map(|document| assess::assess(document, name.as_deref(), &variables, &self.types));
         request.variables = variables;
         let assessed = assessed?;
 
@@ -137,13 +136,7 @@ impl Limits {
         Ok(())
     }
 
-    async fn spend(
-        &self,
-        permit: &mut Permit,
-        cost: u64,
-        caller: Option<&Actor>,
-        address: &str,
-    ) -> ServerResult<()> {
+    async fn spend(&self, permit: &mut Permit, cost: u64, caller: Option<&Actor>, address: &str) -> ServerResult<()> {
         let Rates { max_cost, capacity, per_second, .. } = self.rates;
         let buckets = buckets(&self.rates, caller, address);
         let affordable = u32::try_from(cost).ok().filter(|cost| *cost <= max_cost);
