@@ -58,14 +58,16 @@ impl<E: Executor> Executor for DocumentGuard<E> {
 }
 
 /// What was found wrong before the operation began, and has no code yet, is the document's fault; but for the choice of
-/// an operation that it does not hold.
+/// an operation that it does not hold, or that is a subscription where none can run.
 fn labelled(types: &Registry, mut response: Response) -> Response {
     if !code::is_request_error(&response) {
         return response;
     }
     response.errors.truncate(MAX_VALIDATION_ERRORS);
     let chosen_wrongly = |message: &str| {
-        message.starts_with("Unknown operation named ") || message == "Operation name required in request."
+        message.starts_with("Unknown operation named ")
+            || message == "Operation name required in request."
+            || message == "Subscriptions are not supported on this transport."
     };
     let label = |error: ServerError| {
         if chosen_wrongly(&error.message) {
