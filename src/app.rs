@@ -14,6 +14,7 @@ use crate::{
         clock::Clock,
         cx::{CommitHints, Cx},
         identity::{Authenticator, Presence},
+        limit::Limiter,
     },
     events::{EventsOptions, Live},
     http::{
@@ -22,8 +23,9 @@ use crate::{
         graphql::{DocumentGuard, DocumentLimits, Sockets},
     },
     jobs::{Worker, WorkerOptions},
+    limiter,
     mail::{Mailer, SmtpSettings},
-    schema::{self, request::Api},
+    schema::{self, limits::Limits, request::Api},
 };
 
 /// What could not be built.
@@ -53,6 +55,8 @@ pub struct App {
     pub schema: DocumentGuard<Api>,
     /// Live events of this node.
     pub live: Arc<Live>,
+    /// Keeps how often is too often.
+    pub limiter: Arc<dyn Limiter>,
     /// Where mail goes.
     pub mailer: Arc<Mailer>,
     /// Open sockets.
@@ -95,11 +99,15 @@ impl App {
         let presence = Presence::new(cx.clone(), authenticator.clone());
         live.start(cx.clone(), authenticator.clone(), presence.clone(), shutdown.clone(), &tasks);
         tasks.spawn(presence.clone().watch(shutdown.clone()));
+        let limiter = limiter::build(config.redis_url.as_deref(), Arc::clone(&cx.clock))
+            .map_err(|problem| StartError::Other(format!("REDIS_URL: {problem}")))?;
         let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
+        let types = Arc::new(schema::registry());
+        let limits = Limits::new(config.rates, Arc::clone(&limiter), Arc::clone(&types));
         let schema = DocumentGuard {
             limits: DocumentLimits::default(),
-            types: Arc::new(schema::registry()),
-            executor: Api::new(schema, cx.clone(), authenticator.clone()),
+            types,
+            executor: Api::new(schema, cx.clone(), authenticator.clone(), limits),
         };
         let sockets = Sockets::new(shutdown.clone());
         Ok(Self {
@@ -108,6 +116,7 @@ impl App {
             presence,
             schema,
             live,
+            limiter,
             mailer,
             sockets,
             shutdown,
@@ -136,6 +145,12 @@ impl App {
             gate: ActorGate::new(self.authenticator.clone(), self.presence.clone(), Arc::clone(&self.cx.clock)),
             sockets: self.sockets.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
+            public_url: self.config.public_url.clone(),
+            hsts: self.config.hsts,
+            timeouts: self.config.timeouts,
+            socket_places: self.config.socket_places,
+            limiter: Arc::clone(&self.limiter),
+            rates: self.config.rates,
             trusted_proxies: self.config.trusted_proxies.clone(),
             readiness: http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone()),
             metrics,

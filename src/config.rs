@@ -8,7 +8,8 @@ use secrecy::{ExposeSecret, SecretString};
 use crate::{
     auth::{self, token::TokenKeys},
     db::{CellPlan, DbOptions, Server},
-    http::TrustedProxies,
+    domain::limit::Rates,
+    http::{Timeouts, TrustedProxies, graphql::SocketPlaces},
 };
 
 /// One setting, as `horae help config` lists it.
@@ -39,6 +40,22 @@ settings! {
     HORAE_TOKEN_KEYS = "", "Keys of access tokens: kid:secret,kid:secret. The first signs, all verify, so that keys can be exchanged without a logout. The word derived stands for the key made from HORAE_SECRET, which is also the only one when this is empty. Secrets have at least 32 characters and no comma.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
     HORAE_TRUSTED_PROXIES = "", "Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas. Only they are believed when X-Forwarded-For says whose request it is. Empty: nobody is.";
+    HORAE_HSTS_SECONDS = "31536000", "For how long browsers are told to use https alone, when HORAE_PUBLIC_URL is https. 0: they are not told.";
+    HORAE_REQUEST_TIMEOUT = "30", "Seconds that a query or mutation may run.";
+    HORAE_BODY_TIMEOUT = "10", "Seconds for the body of a request to arrive.";
+    HORAE_HEAD_TIMEOUT = "30", "Seconds for the head of a request to arrive, and for an idle connection to be kept. A balancer's own idle time should be shorter.";
+    HORAE_MAX_CONNECTIONS = "25000", "Connections that a node keeps open besides its sockets; further ones are closed at once.";
+    HORAE_MAX_COST = "1000", "Highest cost of one operation; extensions.cost tells it.";
+    HORAE_COST_CAPACITY = "2000", "Cost that one caller may spend at once; a centre as a whole ten times as much.";
+    HORAE_COST_PER_SECOND = "100", "Cost that comes back to a caller in a second; to a centre ten times as much.";
+    HORAE_ATTEMPTS_PER_ADDRESS = "60", "Logins, other tries of a secret, and public bookings in a minute from one address.";
+    HORAE_ATTEMPTS_PER_ACCOUNT = "10", "Tries of a secret in a minute for one account or token, whether it exists or not.";
+    HORAE_MAX_SOCKETS = "20000", "Sockets open on a node; one more is refused.";
+    HORAE_MAX_SOCKETS_PER_TENANT = "5000", "… of one centre.";
+    HORAE_MAX_SOCKETS_PER_ACTOR = "50", "… of one user or key.";
+    HORAE_MAX_SOCKETS_PER_ADDRESS = "500", "… from one address that have not logged in.";
+    HORAE_MAX_SUBSCRIPTIONS_PER_TENANT = "20000", "Subscriptions running on a node for one centre.";
+    HORAE_MAX_SUBSCRIPTIONS_PER_ACTOR = "200", "… for one user or key.";
     HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";
     RUST_LOG = "info,sqlx=warn,tower_http=warn,sea_orm_migration=warn", "Which log lines are written.";
     DATABASE_URL = "", "PostgreSQL as its owner: postgres://user:password@host:5432/database. Needed by migrate, tenant and demo; without it demo starts a PostgreSQL of its own.";
@@ -83,6 +100,16 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Proxies that are believed when they say for whom they ask.
     pub trusted_proxies: TrustedProxies,
+    /// How long browsers are told to use https alone; zero: not told.
+    pub hsts: Duration,
+    /// How long requests may take and connections may idle.
+    pub timeouts: Timeouts,
+    /// Connections of a node besides sockets.
+    pub max_connections: usize,
+    /// What callers may spend and try.
+    pub rates: Rates,
+    /// How many sockets and subscriptions there may be.
+    pub socket_places: SocketPlaces,
     /// Log lines as JSON.
     pub log_json: bool,
     /// Which log lines.
@@ -158,6 +185,28 @@ impl Config {
             allowed_origins: settings.list("HORAE_ALLOWED_ORIGINS"),
             trusted_proxies: settings
                 .parse("HORAE_TRUSTED_PROXIES", "a list of addresses or networks like 10.0.0.0/8")?,
+            hsts: settings.seconds("HORAE_HSTS_SECONDS")?,
+            timeouts: Timeouts {
+                head: settings.some_seconds("HORAE_HEAD_TIMEOUT")?,
+                body: settings.some_seconds("HORAE_BODY_TIMEOUT")?,
+                request: settings.some_seconds("HORAE_REQUEST_TIMEOUT")?,
+            },
+            max_connections: settings.some("HORAE_MAX_CONNECTIONS")?,
+            rates: Rates {
+                max_cost: settings.some("HORAE_MAX_COST")?,
+                capacity: settings.some("HORAE_COST_CAPACITY")?,
+                per_second: settings.some("HORAE_COST_PER_SECOND")?,
+                attempts_per_address: settings.some("HORAE_ATTEMPTS_PER_ADDRESS")?,
+                attempts_per_account: settings.some("HORAE_ATTEMPTS_PER_ACCOUNT")?,
+            },
+            socket_places: SocketPlaces {
+                node: settings.some("HORAE_MAX_SOCKETS")?,
+                tenant: settings.some("HORAE_MAX_SOCKETS_PER_TENANT")?,
+                actor: settings.some("HORAE_MAX_SOCKETS_PER_ACTOR")?,
+                address: settings.some("HORAE_MAX_SOCKETS_PER_ADDRESS")?,
+                subscriptions_of_tenant: settings.some("HORAE_MAX_SUBSCRIPTIONS_PER_TENANT")?,
+                subscriptions_of_actor: settings.some("HORAE_MAX_SUBSCRIPTIONS_PER_ACTOR")?,
+            },
             log_json: match settings.text("HORAE_LOG_FORMAT").as_str() {
                 "text" => false,
                 "json" => true,
@@ -182,6 +231,10 @@ impl Config {
         };
         if config.cell_plan.tenants_per_cell == 0 {
             return Err(ConfigError { name: "TENANTS_PER_CELL", problem: "write 1 or more".to_owned() });
+        }
+        if config.rates.capacity < config.rates.max_cost {
+            let problem = "must be at least HORAE_MAX_COST, or some operations could never run".to_owned();
+            return Err(ConfigError { name: "HORAE_COST_CAPACITY", problem });
         }
         if config.job_lease < MAIL_HANDOVER + Duration::from_secs(5) {
             let problem =
@@ -285,6 +338,16 @@ impl Values {
     fn parse<T: std::str::FromStr>(&self, name: &'static str, what: &str) -> Result<T, ConfigError> {
         let value = self.text(name);
         value.parse().map_err(|_| ConfigError { name, problem: format!("`{value}` is not {what}") })
+    }
+
+    /// A number of which there is at least one, as wide as it is needed.
+    fn some<T: TryFrom<u32>>(&self, name: &'static str) -> Result<T, ConfigError> {
+        let number: std::num::NonZeroU32 = self.parse(name, "a number from 1 on")?;
+        T::try_from(number.get()).map_err(|_| ConfigError { name, problem: "is too large".to_owned() })
+    }
+
+    fn some_seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {
+        Ok(Duration::from_secs(self.some::<u32>(name)?.into()))
     }
 
     fn seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {

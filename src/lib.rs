@@ -11,5 +11,6 @@ pub mod embedded;
 pub mod events;
 pub mod http;
 pub mod jobs;
+pub mod limiter;
 pub mod mail;
 pub mod schema;

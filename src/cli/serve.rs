@@ -6,7 +6,7 @@ use tokio::{net::TcpListener, signal};
 use super::CliError;
 use crate::{
     app::App,
-    http::{self, graphiql::GraphiqlPage},
+    http::{self, ServeOptions, graphiql::GraphiqlPage},
 };
 
 /// What this process does.
@@ -50,7 +50,12 @@ pub(super) async fn start(app: &App, role: Role, page: GraphiqlPage) -> Result<(
         })?;
         tracing::info!(listen = %app.config.listen, worker = role.worker, "The API is ready");
         let routes = app.router(page, Some(metrics));
-        http::serve(listener, routes, app.sockets.clone(), app.shutdown.clone(), app.config.shutdown_grace).await?;
+        let options = ServeOptions {
+            head_timeout: app.config.timeouts.head,
+            max_connections: app.config.max_connections,
+            grace: app.config.shutdown_grace,
+        };
+        http::serve(listener, routes, app.sockets.clone(), app.shutdown.clone(), options).await?;
     } else {
         tracing::info!("The worker is ready");
         app.shutdown.cancelled().await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     ClientAddress, RequestId,
-    graphql::{Admission, Gate, Refusal},
+    graphql::{Admission, Gate, Party, Refusal},
 };
 use crate::{
     auth::Actor,
@@ -68,8 +68,9 @@ impl ActorGate {
         }
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
         let actor = who.map(|who| who.actor);
+        let party = actor.as_deref().map(party);
         data.insert(Caller(actor.clone()));
-        Ok((Admission { data, expires_in, ended: None }, actor))
+        Ok((Admission { party, data, expires_in, ended: None }, actor))
     }
 
     fn remaining(&self, who: &Authenticated) -> Option<Duration> {
@@ -104,6 +105,11 @@ impl Gate for ActorGate {
         }
         Ok(admission)
     }
+}
+
+fn party(actor: &Actor) -> Party {
+    let tenant = actor.tenant.id.0.to_string();
+    Party { actor: format!("{tenant}:{}", actor.receipt_name()).into(), tenant: tenant.into() }
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {

@@ -15,7 +15,9 @@ pub mod graphql;
 mod health;
 mod request_id;
 mod router;
+mod security_headers;
 mod serve;
+mod tries;
 
 pub use access_log::log_access;
 pub use account_page::account_page;
@@ -25,4 +27,6 @@ pub use gate::ActorGate;
 pub use health::{Readiness, health_router, metrics_router};
 pub use request_id::{RequestId, assign_request_id};
 pub use router::{Surface, readiness, router};
-pub use serve::serve;
+pub use security_headers::{SecurityHeaders, add_security_headers};
+pub use serve::{ServeOptions, Timeouts, serve};
+pub use tries::{Tries, limit_tries};

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_graphql::Executor;
 use axum::{
     Router,
-    http::{HeaderName, HeaderValue, Method, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, header},
     middleware,
     response::Redirect,
     routing::get,
@@ -15,15 +15,20 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
     cors::{AllowOrigin, CorsLayer},
+    timeout::TimeoutLayer,
 };
 
 use super::{
-    ActorGate, Readiness, TrustedProxies, account_page, appointment_page, assign_client_address, assign_request_id,
+    ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, account_page, add_security_headers,
+    appointment_page, assign_client_address, assign_request_id,
     graphiql::GraphiqlPage,
-    graphql::{self, SocketOptions, Sockets, TransportOptions},
-    health_router, log_access, metrics_router,
+    graphql::{self, SocketOptions, SocketPlaces, Sockets, TransportOptions},
+    health_router, limit_tries, log_access, metrics_router,
 };
-use crate::domain::cx::Cx;
+use crate::domain::{
+    cx::Cx,
+    limit::{Limiter, Rates},
+};
 
 /// What the server shows to the outside.
 pub struct Surface<E> {
@@ -35,6 +40,18 @@ pub struct Surface<E> {
     pub sockets: Sockets,
     /// Origins of pages that may call; empty: any, without cookies.
     pub allowed_origins: Vec<String>,
+    /// Where the server is reached: its own pages' origin, and whether that is https.
+    pub public_url: String,
+    /// For how long browsers are told to use https alone.
+    pub hsts: Duration,
+    /// How long clients may take.
+    pub timeouts: Timeouts,
+    /// How many sockets and subscriptions there may be.
+    pub socket_places: SocketPlaces,
+    /// Keeps how often is too often …
+    pub limiter: Arc<dyn Limiter>,
+    /// … which is this.
+    pub rates: Rates,
     /// The proxies that say for whom they ask.
     pub trusted_proxies: TrustedProxies,
     /// What must work for this node to be sent requests.
@@ -50,18 +67,33 @@ pub struct Surface<E> {
 /// The router.
 pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     let cors = cors(&surface.allowed_origins);
-    let allowed_origins = (!surface.allowed_origins.is_empty()).then_some(surface.allowed_origins);
+    let allowed_origins = (!surface.allowed_origins.is_empty()).then(|| {
+        let mut origins = surface.allowed_origins;
+        origins.push(origin_of(&surface.public_url));
+        origins
+    });
+    let headers = SecurityHeaders::new(&surface.public_url, surface.hsts);
     let options = TransportOptions {
-        socket: SocketOptions { allowed_origins, ..SocketOptions::default() },
+        body_timeout: surface.timeouts.body,
+        request_timeout: surface.timeouts.request,
+        socket: SocketOptions { allowed_origins, places: surface.socket_places, ..SocketOptions::default() },
         ..TransportOptions::default()
     };
     let api = graphql::router(surface.executor, surface.gate, options, surface.sockets).layer(cors);
+    let patience =
+        TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, surface.timeouts.body + surface.timeouts.request);
+    // Every page behind a mail's link: what is in its path opens something.
+    let tries = Tries::new(surface.limiter, surface.rates);
+    let links = Router::new()
+        .merge(account_page(surface.cx.clone()))
+        .merge(appointment_page(surface.cx))
+        .layer(patience)
+        .layer(middleware::from_fn_with_state(tries, limit_tries));
     let mut router = Router::new()
         .route("/", get(|| async { Redirect::temporary("/graphiql") }))
         .merge(api)
         .merge(surface.graphiql.router())
-        .merge(account_page(surface.cx.clone()))
-        .merge(appointment_page(surface.cx))
+        .merge(links)
         .merge(health_router(surface.readiness));
     if let Some(metrics) = surface.metrics {
         router = router.merge(metrics_router(metrics));
@@ -69,9 +101,16 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     router
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(headers, add_security_headers))
         .layer(middleware::from_fn(log_access))
         .layer(middleware::from_fn_with_state(surface.trusted_proxies, assign_client_address))
         .layer(middleware::from_fn(assign_request_id))
+}
+
+/// The origin of a URL: without its path.
+fn origin_of(url: &str) -> String {
+    let end = url.find("://").and_then(|scheme| Some(scheme + 3 + url.get(scheme + 3..)?.find('/')?));
+    url.get(..end.unwrap_or(url.len())).unwrap_or(url).to_owned()
 }
 
 /// Which pages of other origins may read answers. Credentials are bearer words, so cookies are never needed.
@@ -89,8 +128,10 @@ fn cors(origins: &[String]) -> CorsLayer {
             header::CONTENT_TYPE,
             header::ACCEPT,
             HeaderName::from_static("x-request-id"),
+            HeaderName::from_static("traceparent"),
+            HeaderName::from_static("tracestate"),
         ])
-        .expose_headers([HeaderName::from_static("x-request-id")])
+        .expose_headers([HeaderName::from_static("x-request-id"), header::RETRY_AFTER])
         .max_age(Duration::from_secs(3600))
 }
 

@@ -6,6 +6,7 @@ pub mod centre;
 pub mod error;
 pub mod id;
 pub mod identity;
+pub mod limits;
 pub mod live;
 pub mod loader;
 pub mod money;
@@ -55,7 +56,12 @@ pub fn sdl() -> String {
 /// The schema's types, for judging values before anything runs.
 #[must_use]
 pub fn registry() -> Registry {
-    let mut registry = Registry::default();
+    let mut registry = Registry {
+        query_type: Query::type_name().into_owned(),
+        mutation_type: Some(Mutation::type_name().into_owned()),
+        subscription_type: Some(live::LiveSubscription::type_name().into_owned()),
+        ..Registry::default()
+    };
     Query::create_type_info(&mut registry);
     Mutation::create_type_info(&mut registry);
     live::LiveSubscription::create_type_info(&mut registry);

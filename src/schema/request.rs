@@ -9,6 +9,7 @@ use super::{
     ApiSchema,
     error::ApiError,
     id::GlobalIds,
+    limits::{Limits, Permit},
     loader::{Batch, Levels},
 };
 use crate::{
@@ -109,22 +110,19 @@ pub struct Api {
     schema: ApiSchema,
     cx: Cx,
     authenticator: Authenticator,
+    limits: Arc<Limits>,
 }
 
 impl Api {
     /// Of a schema with everything that its resolvers look for.
     #[must_use]
-    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator) -> Self {
-        Self { schema, cx, authenticator }
+    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator, limits: Limits) -> Self {
+        Self { schema, cx, authenticator, limits: Arc::new(limits) }
     }
 
-    /// The request with its caller's reader, if there is a caller. It is the request's, or else the session's with the
+    /// The request with its caller's reader, if there is a caller, and leave to run it. The caller is the request's, or else the session's with the
     /// rights of this moment: a socket outlives many changes of rights.
-    async fn prepared(
-        &self,
-        request: Request,
-        session: Option<&Data>,
-    ) -> Result<(Request, Option<Arc<Reader>>), Box<Response>> {
+    async fn prepared(&self, mut request: Request, session: Option<&Data>) -> Result<Prepared, Box<Response>> {
         let caller = |data: &Data| {
             let found = data.get(&TypeId::of::<Caller>()).and_then(|caller| caller.downcast_ref::<Caller>());
             found.cloned()
@@ -134,17 +132,15 @@ impl Api {
             (None, Some(Caller(Some(actor)))) => Some(self.still(&actor).await?),
             _ => None,
         };
-        let said_of = |actor: &Actor| {
-            let id = of_operation::<RequestId>(&request.data, session);
-            let address = of_operation::<Address>(&request.data, session);
-            asking(actor, id, address)
-        };
-        let reader = actor.map(|actor| Reader::new(&self.cx, said_of(&actor)));
-        let request = match &reader {
-            Some(reader) => request.data(Arc::clone(reader)),
-            None => request,
-        };
-        Ok((request, reader))
+        let address = of_operation::<Address>(&request.data, session);
+        let id = of_operation::<RequestId>(&request.data, session);
+        let actor = actor.map(|actor| asking(&actor, id, address));
+        let permit = self.limits.judge(&mut request, actor.as_deref(), address.map(|Address(ip)| ip)).await?;
+        let reader = actor.map(|actor| Reader::new(&self.cx, actor));
+        if let Some(reader) = &reader {
+            request.data.insert(Arc::clone(reader));
+        }
+        Ok(Prepared { request, reader, permit })
     }
 
     async fn still(&self, actor: &Actor) -> Result<Arc<Actor>, Box<Response>> {
@@ -156,31 +152,51 @@ impl Api {
     }
 }
 
+/// An operation that may run.
+struct Prepared {
+    request: Request,
+    reader: Option<Arc<Reader>>,
+    permit: Permit,
+}
+
 impl Executor for Api {
     async fn execute(&self, request: Request) -> Response {
-        match self.prepared(request, None).await {
-            Ok((request, Some(reader))) => reader.loader.drive(self.schema.execute(request)).await,
-            Ok((request, None)) => self.schema.execute(request).await,
-            Err(refused) => *refused,
-        }
+        let Prepared { request, reader, permit } = match self.prepared(request, None).await {
+            Ok(prepared) => prepared,
+            Err(refused) => return *refused,
+        };
+        let mut response = match reader {
+            Some(reader) => reader.loader.drive(self.schema.execute(request)).await,
+            None => self.schema.execute(request).await,
+        };
+        permit.tell(&mut response);
+        response
     }
 
     fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         let api = self.clone();
         let responses = async move {
-            let (request, reader) = match api.prepared(request, session.as_deref()).await {
+            let Prepared { request, reader, permit } = match api.prepared(request, session.as_deref()).await {
                 Ok(prepared) => prepared,
                 Err(refused) => return stream::iter([*refused]).boxed(),
             };
             let responses = Executor::execute_stream(&api.schema, request, session);
-            match reader {
+            let responses = match reader {
                 Some(reader) => stream::unfold((responses, reader), |(mut responses, reader)| async move {
                     let response = reader.loader.drive(responses.next()).await;
                     response.map(|response| (response, (responses, reader)))
                 })
                 .boxed(),
                 None => responses,
-            }
+            };
+            let mut is_first = true;
+            let told = responses.map(move |mut response| {
+                if std::mem::take(&mut is_first) {
+                    permit.tell(&mut response);
+                }
+                response
+            });
+            told.boxed()
         };
         stream::once(responses).flatten().boxed()
     }

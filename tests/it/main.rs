@@ -15,6 +15,7 @@ mod embedded;
 mod http_pages;
 mod identity;
 mod jobs;
+mod limits;
 mod live;
 mod mail;
 mod notifications;

@@ -10,6 +10,8 @@ use crate::http::RequestId;
 pub const PARSE_FAILED: &str = "GRAPHQL_PARSE_FAILED";
 /// The document does not fit the schema, or exceeds a limit.
 pub const VALIDATION_FAILED: &str = "GRAPHQL_VALIDATION_FAILED";
+/// Only the hash of a document was sent, and it is not known here (any more).
+pub const PERSISTED_QUERY_NOT_FOUND: &str = "PERSISTED_QUERY_NOT_FOUND";
 /// A value in the request is not of the type that the schema asks for.
 pub const BAD_USER_INPUT: &str = "BAD_USER_INPUT";
 /// The request itself is not well-formed.
@@ -44,6 +46,14 @@ pub(crate) fn error(code: &str, message: impl Into<String>) -> ServerError {
 pub(crate) fn code_of(error: &ServerError) -> Option<&str> {
     match error.extensions.as_ref()?.get("code")? {
         Value::String(code) => Some(code),
+        _ => None,
+    }
+}
+
+/// Seconds after which the operation may be tried again, if the error says so.
+pub(crate) fn retry_after(error: &ServerError) -> Option<u64> {
+    match error.extensions.as_ref()?.get("retryAfter")? {
+        Value::Number(seconds) => seconds.as_u64(),
         _ => None,
     }
 }

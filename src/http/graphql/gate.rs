@@ -1,6 +1,7 @@
 //! The seam between transport and authentication.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::Data;
@@ -26,9 +27,20 @@ pub trait Gate: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Admission, Refusal>> + Send;
 }
 
+/// Whose share of the server's room a caller takes.
+#[derive(Debug, Clone)]
+pub struct Party {
+    /// The tenant; no two have the same.
+    pub tenant: Arc<str>,
+    /// The caller; no two callers have the same, of whatever tenant.
+    pub actor: Arc<str>,
+}
+
 /// What the gate found out about an admitted caller.
 #[derive(Debug, Default)]
 pub struct Admission {
+    /// Who it is, as far as room is concerned; none: nobody in particular.
+    pub party: Option<Party>,
     /// Seen by every resolver: of the request, or of all operations of the socket.
     pub data: Data,
     /// How long the credentials stay valid from now on. A socket is closed with 4403 when this has passed.

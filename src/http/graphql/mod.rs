@@ -9,6 +9,7 @@ mod gate;
 mod input;
 pub mod limits;
 mod negotiate;
+mod persisted;
 mod request;
 mod respond;
 mod socket;
@@ -29,12 +30,13 @@ use tokio::time::timeout;
 use tracing::Instrument;
 
 use self::negotiate::{Media, negotiate};
+use self::persisted::{Missing, PersistedDocuments};
 use self::request::Malformed;
 use crate::http::RequestId;
 
-pub use gate::{Admission, Gate, Refusal};
+pub use gate::{Admission, Gate, Party, Refusal};
 pub use limits::{DocumentGuard, DocumentLimits};
-pub use socket::{SocketOptions, Sockets};
+pub use socket::{SocketOptions, SocketPlaces, Sockets};
 
 /// What the transport allows.
 #[derive(Debug, Clone)]
@@ -43,7 +45,9 @@ pub struct TransportOptions {
     pub limits: DocumentLimits,
     /// Longest body of a POST, in bytes.
     pub max_body: usize,
-    /// Longest time for a body to arrive, and then for a query or mutation to run, over HTTP or WebSocket.
+    /// Longest time for a body to arrive.
+    pub body_timeout: Duration,
+    /// Longest time for a query or mutation to run, over HTTP or WebSocket.
     pub request_timeout: Duration,
     /// What a socket may do.
     pub socket: SocketOptions,
@@ -54,6 +58,7 @@ impl Default for TransportOptions {
         Self {
             limits: DocumentLimits::default(),
             max_body: 256 * 1024,
+            body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             socket: SocketOptions::default(),
         }
@@ -66,13 +71,14 @@ pub(crate) struct Transport<E, G> {
     gate: G,
     options: TransportOptions,
     sockets: Sockets,
+    persisted: PersistedDocuments,
 }
 
 /// The routes of the transport: `/graphql` for HTTP and WebSocket.
 ///
 /// `sockets` keeps account of the open ones and ends them when the server stops.
 pub fn router<E: Executor, G: Gate>(executor: E, gate: G, options: TransportOptions, sockets: Sockets) -> Router {
-    let transport = Arc::new(Transport { executor, gate, options, sockets });
+    let transport = Arc::new(Transport { executor, gate, options, sockets, persisted: PersistedDocuments::default() });
     Router::new().route("/graphql", any(serve::<E, G>)).with_state(transport)
 }
 
@@ -121,15 +127,25 @@ async fn serve<E: Executor, G: Gate>(
         }
     };
 
-    match transport.gate.admit(&parts).await {
-        Ok(admission) => request.data = admission.data,
+    let tenant = match transport.gate.admit(&parts).await {
+        Ok(admission) => {
+            request.data = admission.data;
+            admission.party.map(|party| party.tenant)
+        }
         Err(refusal) => return respond::not_admitted(media, refusal, &request_id),
-    }
+    };
     request.data.insert(request_id.clone());
     request.data.insert(request_id.of_operation());
+    let remember = match transport.persisted.find(&mut request, tenant.as_ref()).await {
+        Ok(remember) => remember,
+        Err(missing) => return no_document(missing, media, &request_id),
+    };
 
     if let Err(error) = transport.options.limits.check(&mut request) {
         return respond::executed(media, Response::from_errors(vec![error]), &request_id);
+    }
+    if let Some(remember) = remember {
+        transport.persisted.keep(remember, &request.query, tenant.as_ref()).await;
     }
     if parts.method != Method::POST
         && limits::operation_type(&mut request).is_some_and(|chosen| chosen != OperationType::Query)
@@ -141,10 +157,19 @@ async fn serve<E: Executor, G: Gate>(
     execute(&transport, request, media, &request_id).await
 }
 
+fn no_document(missing: Missing, media: Media, request_id: &RequestId) -> axum::response::Response {
+    // Clients look for the words and send the document along; some take any other status for a broken network.
+    let (status, code) = match missing {
+        Missing::NotFound => (StatusCode::OK, code::PERSISTED_QUERY_NOT_FOUND),
+        Missing::Differs | Missing::Malformed => (StatusCode::BAD_REQUEST, code::BAD_REQUEST),
+    };
+    respond::refused(status, media, code::error(code, missing.message()), request_id)
+}
+
 async fn decode_post(parts: &Parts, body: axum::body::Body, options: &TransportOptions) -> Result<Request, Malformed> {
     request::check_content_type(&parts.headers)?;
     let reading = request::read_body(&parts.headers, body, options.max_body);
-    let body = timeout(options.request_timeout, reading).await.map_err(|_| Malformed::TooSlow)??;
+    let body = timeout(options.body_timeout, reading).await.map_err(|_| Malformed::TooSlow)??;
     request::from_body(&body)
 }
 

@@ -77,7 +77,7 @@ pub(super) async fn read_body(headers: &HeaderMap, body: Body, limit: usize) -> 
 
 pub(super) fn from_body(body: &[u8]) -> Result<Request, Malformed> {
     match serde_json::from_slice(body) {
-        Ok(Value::Object(parameters)) => from_parameters(parameters),
+        Ok(Value::Object(parameters)) => from_http_parameters(parameters),
         Ok(_) => Err(Malformed::NotAnObject),
         Err(_) => Err(Malformed::NotJson),
     }
@@ -98,7 +98,7 @@ pub(super) fn from_query_string(uri: &Uri) -> Result<Request, Malformed> {
             return Err(Malformed::Repeated(name));
         }
     }
-    from_parameters(parameters)
+    from_http_parameters(parameters)
 }
 
 fn json_parameter(name: &'static str, text: &str) -> Result<Value, Malformed> {
@@ -106,6 +106,15 @@ fn json_parameter(name: &'static str, text: &str) -> Result<Value, Malformed> {
         return Ok(Value::Null);
     }
     serde_json::from_str(text).map_err(|_| Malformed::Parameter { name, expected: "a JSON object or null" })
+}
+
+/// From the parameters of an HTTP request: the hash of a document may stand for the document.
+fn from_http_parameters(mut parameters: Map<String, Value>) -> Result<Request, Malformed> {
+    let names_hash = parameters.get("extensions").is_some_and(|extensions| extensions.get("persistedQuery").is_some());
+    if names_hash && parameters.get("query").is_none_or(Value::is_null) {
+        parameters.insert("query".to_owned(), Value::String(String::new()));
+    }
+    from_parameters(parameters)
 }
 
 /// From the parameters as JSON, the way they arrive in a body or in the payload of `subscribe`.

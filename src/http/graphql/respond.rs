@@ -19,12 +19,19 @@ use crate::http::RequestId;
 pub(super) fn executed(media: Media, mut response: Response, request_id: &RequestId) -> axum::response::Response {
     code::complete(&mut response, request_id);
     let request_error = code::is_request_error(&response);
+    let wait = response.errors.iter().find_map(code::retry_after);
     let status = match (media, request_error) {
         (Media::GraphqlResponse, true) => status_of(&response.errors),
+        // Not now: proxies and clients that know nothing of GraphQL understand it too.
+        (Media::Json, true) if wait.is_some() => StatusCode::TOO_MANY_REQUESTS,
         _ => StatusCode::OK,
     };
     if request_error {
-        return write(status, media, response, request_id);
+        let mut answer = write(status, media, response, request_id);
+        if let Some(seconds) = wait {
+            answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        return answer;
     }
     response.extensions.insert("requestId".to_owned(), Value::from(request_id.as_str()));
     finish(GraphQLResponse::from(response).into_response(), status, media)
@@ -42,9 +49,13 @@ pub(super) fn refused(
 
 /// Answers that the gate did not admit the caller.
 pub(super) fn not_admitted(media: Media, refusal: Refusal, request_id: &RequestId) -> axum::response::Response {
-    let mut answer = refused(refusal.status, media, code::error(refusal.code, refusal.message), request_id);
-    if let Some(wait) = refusal.retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    let mut error = code::error(refusal.code, refusal.message);
+    let seconds = refusal.retry_after.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+    if let (Some(seconds), Some(extensions)) = (seconds, &mut error.extensions) {
+        extensions.set("retryAfter", seconds);
+    }
+    let mut answer = refused(refusal.status, media, error, request_id);
+    if let Some(seconds) = seconds {
         answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     if refusal.status == StatusCode::UNAUTHORIZED {

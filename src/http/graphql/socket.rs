@@ -10,6 +10,7 @@ mod close;
 mod frame;
 mod message;
 mod operation;
+mod places;
 mod session;
 
 use std::sync::Arc;
@@ -18,16 +19,19 @@ use std::time::Duration;
 use async_graphql::Executor;
 use axum::extract::WebSocketUpgrade;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::places::{Place, Tally};
 use self::session::Session;
-use super::gate::Gate;
+
+pub use self::places::SocketPlaces;
+use super::gate::{Gate, Refusal};
 use super::negotiate::Media;
 use super::{Transport, code, respond};
-use crate::http::RequestId;
+use crate::http::{ClientAddress, RequestId};
 
 /// The sub-protocol's name. Its predecessor, `graphql-ws`, is not spoken.
 const PROTOCOL: &str = "graphql-transport-ws";
@@ -52,10 +56,10 @@ pub struct SocketOptions {
     pub max_message: usize,
     /// Operations that may run on one socket at once; one more is answered with an `error`.
     pub max_operations: usize,
-    /// Sockets open on this node at once; one more is refused with 503.
-    pub max_sockets: usize,
-    /// Values of `Origin` that may connect; others get 403. Browsers always send it, other clients need not, and
-    /// without it a socket is not refused. `None` allows all.
+    /// How many sockets and subscriptions there may be.
+    pub places: SocketPlaces,
+    /// Values of `Origin` that may connect besides the server's own; others get 403. Browsers always send it, other
+    /// clients need not, and without it a socket is not refused. `None` allows all.
     pub allowed_origins: Option<Vec<String>>,
 }
 
@@ -69,7 +73,7 @@ impl Default for SocketOptions {
             drain_timeout: Duration::from_secs(5),
             max_message: 256 * 1024,
             max_operations: 50,
-            max_sockets: 20_000,
+            places: SocketPlaces::default(),
             allowed_origins: None,
         }
     }
@@ -80,13 +84,17 @@ impl Default for SocketOptions {
 pub struct Sockets {
     open: TaskTracker,
     stopping: CancellationToken,
+    /// Who has how many sockets …
+    taken: Tally,
+    /// … and subscriptions.
+    subscriptions: Tally,
 }
 
 impl Sockets {
     /// Sockets that are told to go away (1001) when `stopping` is cancelled.
     #[must_use]
     pub fn new(stopping: CancellationToken) -> Self {
-        Self { open: TaskTracker::new(), stopping }
+        Self { stopping, ..Self::default() }
     }
 
     /// How many are open.
@@ -115,9 +123,17 @@ pub(super) fn accept<E: Executor, G: Gate>(
     if !origin_allowed(&parts, options) {
         return refuse(StatusCode::FORBIDDEN, code::FORBIDDEN, "This origin may not connect.");
     }
-    if transport.sockets.stopping.is_cancelled() || transport.sockets.count() >= options.max_sockets {
+    if transport.sockets.stopping.is_cancelled() || transport.sockets.count() >= options.places.node {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, "No more sockets here at the moment.");
     }
+    // Until it is known who it is, the address answers for the socket.
+    let address = parts.extensions.get::<ClientAddress>().map(|ClientAddress(ip)| ip.to_string());
+    let address: Arc<str> = format!("address:{}", address.as_deref().unwrap_or("unknown")).into();
+    let Some(place) = transport.sockets.taken.take(&address, options.places.address) else {
+        let message = "Too many sockets of this address are waiting to be initialised.";
+        let refusal = Refusal::rate_limited(message, options.init_timeout);
+        return respond::not_admitted(Media::Json, refusal, request_id);
+    };
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -125,11 +141,11 @@ pub(super) fn accept<E: Executor, G: Gate>(
         .max_frame_size(options.max_message)
         .protocols([PROTOCOL]);
     // Taken now and not when the upgrade is through, or many at once would pass the bound.
-    let place = transport.sockets.open.token();
+    let open = transport.sockets.open.token();
     let request_id = request_id.clone();
     upgrade.on_upgrade(async move |socket| {
-        let _place = place;
-        Session::new(transport, socket, parts, request_id).run().await;
+        let _open = open;
+        Session::new(transport, socket, parts, request_id, place).run().await;
     })
 }
 
@@ -137,5 +153,12 @@ fn origin_allowed(parts: &Parts, options: &SocketOptions) -> bool {
     let (Some(allowed), Some(origin)) = (&options.allowed_origins, parts.headers.get(header::ORIGIN)) else {
         return true;
     };
-    allowed.iter().any(|candidate| candidate.as_bytes().eq_ignore_ascii_case(origin.as_bytes()))
+    let is_listed = allowed.iter().any(|candidate| candidate.as_bytes().eq_ignore_ascii_case(origin.as_bytes()));
+    is_listed || is_own(origin, parts.headers.get(header::HOST))
+}
+
+/// Whether a page of this very server asks: its origin is a scheme and the host that was asked.
+fn is_own(origin: &HeaderValue, host: Option<&HeaderValue>) -> bool {
+    let (Ok(origin), Some(Ok(host))) = (origin.to_str(), host.map(HeaderValue::to_str)) else { return false };
+    origin.split_once("://").is_some_and(|(_, place)| !place.is_empty() && place.eq_ignore_ascii_case(host))
 }

@@ -18,6 +18,7 @@ use crate::{
         booking::{input::BookAppointmentInput, types::Slot},
         error::ApiError,
         id::Kind,
+        limits::directive::cost,
         page::PageArguments,
         request::staff,
         scalar::LocalDate,
@@ -44,6 +45,7 @@ fn wanted(appointment: &Lookahead<'_>) -> Wanted {
 impl AgendaQuery {
     /// What a branch does on some days, one column per professional or room. Needs AGENDA_READ in the branch; with
     /// AGENDA_READ_OWN it is the own column.
+    #[graphql(directive = cost::apply(50, None))]
     async fn agenda(
         &self,
         ctx: &Context<'_>,
@@ -118,6 +120,7 @@ impl AgendaQuery {
 
     /// Free slots, by start and then by the professional's name. Needs AGENDA_READ in the branch; with AGENDA_READ_OWN
     /// they are the own ones.
+    #[graphql(directive = cost::apply(20, None))]
     async fn availability(
         &self,
         ctx: &Context<'_>,
@@ -130,6 +133,7 @@ impl AgendaQuery {
 
     /// Why something cannot be booked like that, resource by resource; empty: nothing is in the way. Nothing is booked,
     /// and the patient plays no part.
+    #[graphql(directive = cost::apply(10, None))]
     async fn explain_unavailable(
         &self,
         ctx: &Context<'_>,
@@ -143,6 +147,7 @@ impl AgendaQuery {
 
     /// When resources usually work in a branch, by resource and name. Needs AGENDA_READ in the branch; with
     /// AGENDA_READ_OWN they are the own ones.
+    #[graphql(directive = cost::apply(5, None))]
     async fn schedules(
         &self,
         ctx: &Context<'_>,

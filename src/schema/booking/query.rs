@@ -11,6 +11,7 @@ use crate::{
         agenda::types::AvailabilityInput,
         centre::types::{Branch, Treatment},
         error::ApiError,
+        limits::directive::cost,
         request::staff_or_page,
     },
 };
@@ -22,6 +23,7 @@ pub struct BookingQuery;
 #[Object]
 impl BookingQuery {
     /// What the centre offers online; null when the key belongs to another centre.
+    #[graphql(directive = cost::apply(10, None))]
     async fn public_booking_page(
         &self,
         ctx: &Context<'_>,
@@ -49,6 +51,7 @@ impl BookingQuery {
     }
 
     /// Free slots that patients may book alone, by start.
+    #[graphql(directive = cost::apply(20, None))]
     async fn public_availability(
         &self,
         ctx: &Context<'_>,

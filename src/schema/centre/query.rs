@@ -20,6 +20,7 @@ use crate::{
     },
     schema::{
         error::ApiError,
+        limits::directive::cost,
         page::PageArguments,
         request::{Reader, staff, staff_or_page},
         scalar::CountryCode,
@@ -155,6 +156,7 @@ impl CentreQuery {
     }
 
     /// The time zones that a branch can have, by name. Booking pages may ask too.
+    #[graphql(directive = cost::apply(5, None))]
     async fn time_zones(
         &self,
         ctx: &Context<'_>,

@@ -142,7 +142,7 @@ async fn a_list_takes_no_statement_for_each_row() {
     let (admin, centre) = (app.admin("alfa").await, Centre::of(&app, "alfa").await);
     centre.run("INSERT INTO treatment_categories (id, name) VALUES ($1, 'C')", vec![centre.cx.new_id().into()]).await;
     let queries = [
-        "{ branches(first: 100) { nodes { name openingHours { day } settings { quietHours { day } }
+        "{ branches(first: 50) { nodes { name openingHours { day } settings { quietHours { day } }
              rooms(first: 3) { nodes { name branch { name } } } professionals(first: 3) { nodes { name treatments { name } } } } } }",
         "{ treatments(first: 100) { nodes { name requirements { kind } category { name } } } }",
         "{ professionals(first: 100) { nodes { name user { name } branches { name } treatments { name } } } }",

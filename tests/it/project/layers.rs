@@ -14,6 +14,7 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("mail", &["domain"], &["async_graphql", "axum", "redis"]),
     ("embedded", &[], &["async_graphql", "axum", "redis", "lettre"]),
     ("events", &["auth", "db", "domain"], &["async_graphql", "axum", "lettre"]),
+    ("limiter", &["domain"], &["async_graphql", "axum", "lettre", "sqlx"]),
     ("jobs", &["auth", "db", "domain", "mail"], &["async_graphql", "axum", "redis"]),
     ("schema", &["auth", "db", "domain"], &["axum", "redis", "lettre", "sqlx"]),
     ("http", &["auth", "db", "domain", "schema"], &["redis", "lettre", "sqlx"]),

@@ -159,7 +159,8 @@ async fn refuses_bodies_over_the_limit() {
 
 #[tokio::test]
 async fn gives_up_on_bodies_and_operations_that_take_too_long() {
-    let options = TransportOptions { request_timeout: Duration::from_millis(50), ..TransportOptions::default() };
+    let patience = Duration::from_millis(50);
+    let options = TransportOptions { request_timeout: patience, body_timeout: patience, ..TransportOptions::default() };
     let stalled = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
     assert_eq!(send_with(options.clone(), post(stalled)).await.status, StatusCode::REQUEST_TIMEOUT);
     let answer = send_with(options, query("{ hangs }")).await;

@@ -8,7 +8,7 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
 use super::client::Client;
-use super::server::{Server, start};
+use super::server::{Server, options, start, start_with};
 
 const SOCKETS: u64 = 500;
 
@@ -64,7 +64,10 @@ async fn serve_elsewhere() -> (Child, SocketAddr) {
 #[ignore = "is the server of a_quiet_socket_costs_little"]
 #[expect(clippy::print_stdout, reason = "tells the other process where to connect")]
 async fn serve() {
-    let server = start().await;
+    let mut options = options();
+    // They all come from here.
+    options.socket.places.address = 10_000;
+    let server = start_with(options).await;
     println!("serving {}", server.address);
     let ended = tokio::task::spawn_blocking(|| std::io::stdin().read_to_end(&mut Vec::new()));
     ended.await.unwrap().unwrap();

@@ -8,9 +8,12 @@ mod http;
 mod javascript;
 #[cfg(target_os = "linux")]
 mod memory;
+mod persisted;
+mod places;
 mod robustness;
 mod schema;
 mod server;
+mod slow;
 mod socket;
 mod socket_closes;
 mod socket_ends;

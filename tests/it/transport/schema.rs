@@ -10,7 +10,7 @@ use async_graphql::{
 };
 use axum::http::request::Parts;
 use futures::{Stream, StreamExt, stream};
-use horae::http::graphql::{Admission, DocumentGuard, DocumentLimits, Gate, Refusal};
+use horae::http::graphql::{Admission, DocumentGuard, DocumentLimits, Gate, Party, Refusal};
 use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
 use tokio_util::sync::CancellationToken;
@@ -180,6 +180,12 @@ impl Events {
     }
 }
 
+/// `{"party": "tenant/actor"}`.
+fn party(payload: &Value) -> Option<Party> {
+    let name = payload.get("party")?.as_str()?;
+    Some(Party { tenant: name.split('/').next()?.into(), actor: name.into() })
+}
+
 /// Reads orders from the `authorization` header or the payload of `connection_init`.
 #[derive(Clone)]
 pub(super) struct TestGate(pub(super) Shared);
@@ -219,6 +225,7 @@ impl Gate for TestGate {
             return Err(refusal);
         }
         Ok(Admission {
+            party: party(&payload),
             expires_in: payload.get("expiresInMs").and_then(Value::as_u64).map(Duration::from_millis),
             ended: Some(self.0.revoked.clone()),
             ..Self::admission(payload.get("name").and_then(Value::as_str).unwrap_or("somebody"))

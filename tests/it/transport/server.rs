@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::middleware::from_fn;
 use horae::http::graphql::{self, Sockets, TransportOptions};
-use horae::http::{assign_request_id, log_access, serve};
+use horae::http::{ServeOptions, assign_request_id, log_access, serve};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,10 @@ pub(super) fn options() -> TransportOptions {
     options
 }
 
+fn serving_options() -> ServeOptions {
+    ServeOptions { grace: Duration::from_secs(5), ..ServeOptions::default() }
+}
+
 pub(super) async fn start() -> Server {
     start_with(options()).await
 }
@@ -46,7 +50,7 @@ pub(super) async fn start_with(options: TransportOptions) -> Server {
     let routes = routes(shared.clone(), options, sockets.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let serving = serve(listener, routes, sockets.clone(), stopping.clone(), Duration::from_secs(5));
+    let serving = serve(listener, routes, sockets.clone(), stopping.clone(), serving_options());
     #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
     let serving = tokio::spawn(serving);
     Server { address, shared, sockets, stopping, serving }

@@ -178,7 +178,7 @@ async fn close_code(client: &mut Client) -> u16 {
 async fn foreign_origins_are_not_upgraded() {
     let mut options = options();
     options.socket.allowed_origins = Some(vec!["https://agenda.example".to_owned()]);
-    options.socket.max_sockets = 2;
+    options.socket.places.node = 3;
     let server = start_with(options).await;
     let from = |origin: Option<&'static str>| {
         let mut headers = vec![("sec-websocket-protocol", "graphql-transport-ws")];
@@ -189,6 +189,10 @@ async fn foreign_origins_are_not_upgraded() {
     assert!(matches!(refused, Some(Error::Http(response)) if response.status() == 403));
     let _first = Client::connect_with(&server, &from(Some("https://agenda.example"))).await.unwrap();
     let _second = Client::connect_with(&server, &from(None)).await.unwrap();
+    // A page of the server itself.
+    let own = format!("http://{}", server.address);
+    let headers = [("sec-websocket-protocol", "graphql-transport-ws"), ("origin", own.as_str())];
+    let _third = Client::connect_with(&server, &headers).await.unwrap();
     let refused = Client::connect_with(&server, &from(None)).await.err();
     assert!(matches!(refused, Some(Error::Http(response)) if response.status() == 503));
 }

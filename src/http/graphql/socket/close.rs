@@ -4,7 +4,7 @@
 //! |---|---|
 //! | 1001 | the server stops, or the peer answered no ping |
 //! | 1002, 1007, 1009 | the peer broke WebSocket itself: framing, text that is not UTF-8, a message too long |
-//! | 1013 | the gate says "not now": too many attempts, or it cannot tell |
+//! | 1013 | the gate says "not now": too many attempts, or it cannot tell; too many sockets of the caller or its tenant |
 //! | 4400 | a message that the protocol does not know or allow |
 //! | 4401 | `subscribe` before `connection_ack` |
 //! | 4403 | the gate refused the caller; the token expired; the session was revoked |
@@ -39,6 +39,7 @@ impl Closing {
     pub(super) const UNAUTHORIZED: Self = Self::fixed(4401, "Unauthorized");
     pub(super) const EXPIRED: Self = Self::fixed(4403, "Token expired");
     pub(super) const REVOKED: Self = Self::fixed(4403, "Session ended");
+    pub(super) const TOO_MANY_SOCKETS: Self = Self::fixed(1013, "Too many sockets of yours or your centre are open");
     pub(super) const SUBPROTOCOL: Self = Self::fixed(4406, "Subprotocol not acceptable");
     pub(super) const INIT_TIMEOUT: Self = Self::fixed(4408, "Connection initialisation timeout");
     pub(super) const TOO_MANY_INITS: Self = Self::fixed(4429, "Too many initialisation requests");

@@ -12,6 +12,7 @@ use async_graphql::{Data, Executor, Request, Response};
 use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamFuture};
 use futures::{Stream, StreamExt};
 
+use super::places::Place;
 use crate::http::RequestId;
 use crate::http::graphql::{DocumentLimits, limits, panicked, timed_out};
 
@@ -38,6 +39,8 @@ struct Running {
     serial: u64,
     abort: AbortHandle,
     is_subscription: bool,
+    /// Free again when the operation is over.
+    _places: Vec<Place>,
 }
 
 /// Polls operations in the order in which they have something, each for one result at a time, so that a busy one does
@@ -69,12 +72,12 @@ impl Operations {
         self.running.values().all(|running| running.is_subscription)
     }
 
-    pub(super) fn start(&mut self, id: String, started: Started) {
+    pub(super) fn start(&mut self, id: String, started: Started, places: Vec<Place>) {
         let id: Arc<str> = id.into();
         self.serials += 1;
         let (abort, registration) = AbortHandle::new_pair();
         let Started { results, is_subscription, request_id } = started;
-        self.running.insert(id.clone(), Running { serial: self.serials, abort, is_subscription });
+        self.running.insert(id.clone(), Running { serial: self.serials, abort, is_subscription, _places: places });
         let results = Abortable::new(results, registration);
         let operation = Operation { id, request_id, is_subscription, has_begun: false, serial: self.serials, results };
         self.polled.push(operation.into_future());
@@ -115,7 +118,7 @@ impl Operations {
 /// An operation that was accepted but not yet polled.
 pub(super) struct Started {
     results: BoxStream<'static, Response>,
-    is_subscription: bool,
+    pub(super) is_subscription: bool,
     request_id: RequestId,
 }
 

@@ -15,9 +15,9 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::close::Closing;
 use super::message::{ClientMessage, parse};
 use super::operation::{Operation, Operations, start};
-use super::{PROTOCOL, SocketOptions, frame};
+use super::{PROTOCOL, Place, SocketOptions, frame};
 use crate::http::RequestId;
-use crate::http::graphql::gate::{Admission, Gate, Refusal};
+use crate::http::graphql::gate::{Admission, Gate, Party, Refusal};
 use crate::http::graphql::{Transport, code};
 
 /// How far the handshake of the sub-protocol has come.
@@ -27,6 +27,7 @@ enum Stage {
     Admitting(BoxFuture<'static, Result<Admission, Refusal>>),
     Open {
         data: Arc<Data>,
+        party: Option<Party>,
         ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         expires: Option<Instant>,
     },
@@ -86,10 +87,18 @@ pub(super) struct Session<E, G> {
     /// Set when the server stops: until then running queries and mutations may finish.
     drain_due: Option<Instant>,
     request_id: RequestId,
+    /// Of the address at first, then of the caller and its tenant.
+    places: Vec<Place>,
 }
 
 impl<E: Executor, G: Gate> Session<E, G> {
-    pub(super) fn new(transport: Arc<Transport<E, G>>, socket: WebSocket, parts: Parts, request_id: RequestId) -> Self {
+    pub(super) fn new(
+        transport: Arc<Transport<E, G>>,
+        socket: WebSocket,
+        parts: Parts,
+        request_id: RequestId,
+        place: Place,
+    ) -> Self {
         let now = Instant::now();
         let options = &transport.options.socket;
         let init_due = now + options.init_timeout;
@@ -108,6 +117,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
             ping_due,
             stopping,
             request_id,
+            places: vec![place],
         }
     }
 
@@ -189,7 +199,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
         match parse(&text)? {
             ClientMessage::Init(payload) => self.init(payload),
             ClientMessage::Subscribe { id, request } => {
-                let Stage::Open { data, .. } = &self.stage else {
+                let Stage::Open { data, party, .. } = &self.stage else {
                     return Err(Closing::UNAUTHORIZED.into());
                 };
                 if self.operations.contains(&id) {
@@ -209,7 +219,16 @@ impl<E: Executor, G: Gate> Session<E, G> {
                 let data = data.clone();
                 let executor = &self.transport.executor;
                 let started = start(executor, &options.limits, options.request_timeout, *request, data);
-                self.operations.start(id, started);
+                let places = match party.as_ref().filter(|_| started.is_subscription) {
+                    Some(party) => self.subscription_places(party),
+                    None => Some(Vec::new()),
+                };
+                let Some(places) = places else {
+                    let error =
+                        code::error(code::RATE_LIMITED, "Too many subscriptions of yours or your centre run here.");
+                    return self.send(frame::error(&id, &[error])).await;
+                };
+                self.operations.start(id, started, places);
                 Ok(())
             }
             ClientMessage::Complete { id } => {
@@ -232,14 +251,28 @@ impl<E: Executor, G: Gate> Session<E, G> {
     }
 
     async fn admitted(&mut self, admission: Admission) -> Result<(), End> {
-        let Admission { data, expires_in, ended } = admission;
+        let Admission { party, data, expires_in, ended } = admission;
+        if let Some(party) = &party {
+            let (taken, most) = (&self.transport.sockets.taken, self.options().places);
+            let places = [(&party.actor, most.actor), (&party.tenant, most.tenant)];
+            let places: Option<Vec<Place>> = places.into_iter().map(|(name, most)| taken.take(name, most)).collect();
+            // The address's place is free from here on.
+            self.places = places.ok_or(Closing::TOO_MANY_SOCKETS)?;
+        }
         self.stage = Stage::Open {
             data: Arc::new(data),
+            party,
             ended: ended.map(|token| Box::pin(token.cancelled_owned())),
             expires: expires_in.and_then(|left| Instant::now().checked_add(left)),
         };
         self.set_timer();
         self.send(frame::ack()).await
+    }
+
+    fn subscription_places(&self, party: &Party) -> Option<Vec<Place>> {
+        let (taken, most) = (&self.transport.sockets.subscriptions, self.options().places);
+        let places = [(&party.actor, most.subscriptions_of_actor), (&party.tenant, most.subscriptions_of_tenant)];
+        places.into_iter().map(|(name, most)| taken.take(name, most)).collect()
     }
 
     async fn produced(&mut self, mut response: Response, mut operation: Operation) -> Result<(), End> {
