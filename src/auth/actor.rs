@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
-use super::{Permission, PermissionSet};
+use super::{Permission, PermissionSet, alarm};
 use crate::db::{Tenant, TenantId};
 
 /// What kind of caller it is.
@@ -112,7 +112,11 @@ impl Actor {
     /// # Errors
     /// [`Denied`].
     pub fn require(&self, permission: Permission, scope: Scope) -> Result<(), Denied> {
-        if self.may(permission, scope) { Ok(()) } else { Err(Denied(permission)) }
+        if self.may(permission, scope) {
+            return Ok(());
+        }
+        alarm::permission_denied(permission);
+        Err(Denied(permission))
     }
 
     /// Whether the caller has the permission there.

@@ -1,6 +1,7 @@
 //! Who calls and what they may do: tokens, passwords, permissions, seals. No use case belongs here.
 
 mod actor;
+pub mod alarm;
 pub mod password;
 mod permission;
 mod seal;

@@ -14,7 +14,7 @@ use super::{
     rights::Standing,
 };
 use crate::{
-    auth::{Actor, Scope},
+    auth::{Actor, Scope, alarm},
     db::{Access, TenantTx},
     domain::{
         agenda::visibility::Sight,
@@ -33,6 +33,15 @@ pub enum Topic {
     Agenda,
     /// Bookings, through whatever channel.
     Bookings,
+}
+
+impl Topic {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Agenda => "agenda",
+            Self::Bookings => "bookings",
+        }
+    }
 }
 
 /// What a subscriber asks for.
@@ -219,6 +228,7 @@ impl Subscription {
         let after =
             wanted.after.map(|word| EventCursor::open(&hub.cx.seal, &word).ok_or_else(not_a_cursor)).transpose()?;
         if after.is_some_and(|after| after.tenant_key != actor.tenant.key) {
+            alarm::tenant_mismatch("cursor");
             return Err(not_a_cursor().into());
         }
         // A closed centre says so here.
@@ -246,6 +256,21 @@ impl Subscription {
 
     /// The next item; none: the stream is over. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivery> {
+        let next = self.take_next().await;
+        match &next {
+            Some(Delivery::Appointment(..) | Delivery::Schedule(..)) => {
+                let topic = self.interest.topic.as_str();
+                metrics::counter!("horae_stream_events_total", "topic" => topic).increment(1);
+            }
+            Some(Delivery::Reset(reset)) => {
+                metrics::counter!("horae_stream_resets_total", "reason" => reset.reason.as_str()).increment(1);
+            }
+            Some(Delivery::Ready(_)) | None => {}
+        }
+        next
+    }
+
+    async fn take_next(&mut self) -> Option<Delivery> {
         if let Some(ready) = self.ready.take() {
             return Some(Delivery::Ready(ready));
         }
@@ -255,7 +280,6 @@ impl Subscription {
             }
             if let Some(reset) = self.reset.take() {
                 self.ended = true;
-                metrics::counter!("horae_stream_resets_total", "reason" => reset.reason.as_str()).increment(1);
                 return Some(Delivery::Reset(reset));
             }
             if self.standing.is_lost() {

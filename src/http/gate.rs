@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     RequestId,
-    graphql::{Admission, Gate, Refusal},
+    graphql::{Admission, Gate, Refusal, TenantLabel},
 };
 use crate::{
     domain::{
@@ -57,6 +57,9 @@ impl ActorGate {
             data.insert(Device(device.chars().take(MAX_DEVICE).collect()));
         }
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
+        if let Some(who) = &who {
+            data.insert(TenantLabel(who.actor.tenant.id.label().into()));
+        }
         data.insert(Caller(who.map(|who| who.actor)));
         Ok(Admission { data, expires_in, ended: None })
     }

@@ -5,7 +5,7 @@ use async_graphql::ID;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Seal, SealedKind},
+    auth::{Seal, SealedKind, alarm},
     db::Tenant,
     domain::refusal::Refusal,
 };
@@ -65,9 +65,12 @@ impl GlobalIds {
     pub fn open(&self, kind: Kind, id: &ID) -> Option<Uuid> {
         let body = self.seal.open(SealedKind::Id, id.as_str())?;
         let (head, uuid) = body.split_at_checked(5)?;
-        let mut expected = vec![kind as u8];
-        expected.extend_from_slice(&self.tenant_key);
-        (head == expected).then_some(())?;
+        let (found, tenant) = head.split_first()?;
+        if tenant != self.tenant_key {
+            alarm::tenant_mismatch("id");
+            return None;
+        }
+        (*found == kind as u8).then_some(())?;
         Uuid::from_slice(uuid).ok()
     }
 

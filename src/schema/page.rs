@@ -5,7 +5,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use super::request::Reader;
 use crate::{
-    auth::SealedKind,
+    auth::{SealedKind, alarm},
     domain::{
         page::{Page, PageRequest},
         refusal::Refusal,
@@ -54,7 +54,11 @@ fn open<K: DeserializeOwned>(reader: &Reader, list: &str, word: &str, field: &st
     let refusal = || Refusal::invalid(field, "this is not a cursor of this list; take it from pageInfo or an edge");
     let body = reader.cx.seal.open(SealedKind::Page, word).ok_or_else(refusal)?;
     let (kind, tenant, key): (String, i32, K) = serde_json::from_slice(&body).map_err(|_| refusal())?;
-    if kind == list && tenant == reader.actor.tenant.key { Ok(key) } else { Err(refusal()) }
+    if tenant != reader.actor.tenant.key {
+        alarm::tenant_mismatch("page");
+        return Err(refusal());
+    }
+    if kind == list { Ok(key) } else { Err(refusal()) }
 }
 
 /// The cursor of a row with this key.

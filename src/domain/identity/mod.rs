@@ -10,3 +10,6 @@ pub mod user;
 
 pub use authenticate::Authenticator;
 pub use session::Tokens;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use session::route;

@@ -83,7 +83,7 @@ pub(crate) fn operation_type(request: &mut Request) -> Option<OperationType> {
     chosen(document, name.as_deref()).map(|operation| operation.ty)
 }
 
-fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
+pub(super) fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     match (&document.operations, name) {
         (DocumentOperations::Single(operation), _) => Some(&operation.node),
         (DocumentOperations::Multiple(operations), Some(name)) => operations.get(name).map(|found| &found.node),

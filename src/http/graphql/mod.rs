@@ -5,8 +5,11 @@
 //! per socket. Who the caller is, the [`Gate`] decides; what an operation may do, the schema.
 
 pub mod code;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 mod gate;
 pub mod limits;
+mod meter;
 mod negotiate;
 mod request;
 mod respond;
@@ -27,12 +30,15 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use self::meter::Meter;
 use self::negotiate::{Media, negotiate};
 use self::request::Malformed;
 use crate::http::RequestId;
+use crate::telemetry::operation;
 
 pub use gate::{Admission, Gate, Refusal};
 pub use limits::{DocumentGuard, DocumentLimits};
+pub use meter::{OperationNames, TenantLabel};
 pub use socket::{SocketOptions, Sockets};
 
 /// What the transport allows.
@@ -46,6 +52,8 @@ pub struct TransportOptions {
     pub request_timeout: Duration,
     /// What a socket may do.
     pub socket: SocketOptions,
+    /// What operations are called in metrics and spans.
+    pub operations: OperationNames,
 }
 
 impl Default for TransportOptions {
@@ -55,6 +63,7 @@ impl Default for TransportOptions {
             max_body: 256 * 1024,
             request_timeout: Duration::from_secs(30),
             socket: SocketOptions::default(),
+            operations: OperationNames::default(),
         }
     }
 }
@@ -92,19 +101,33 @@ async fn serve<E: Executor, G: Gate>(
         };
     }
 
+    let mut meter = Meter::new("http");
+    let answer = answer(&transport, parts, body, &request_id, &mut meter).await;
+    meter.answered(answer.extensions().get::<meter::Outcome>());
+    answer
+}
+
+/// Answers one operation over HTTP. Everything that can become of it passes through here, so it is counted behind.
+async fn answer<E: Executor, G: Gate>(
+    transport: &Transport<E, G>,
+    parts: Parts,
+    body: axum::body::Body,
+    request_id: &RequestId,
+    meter: &mut Meter,
+) -> axum::response::Response {
     let Some(media) = negotiate(&parts.headers) else {
         let error = code::error(
             code::BAD_REQUEST,
             "The answer can be application/graphql-response+json or application/json; Accept allows neither.",
         );
-        return respond::refused(StatusCode::NOT_ACCEPTABLE, Media::Json, error, &request_id);
+        return respond::refused(StatusCode::NOT_ACCEPTABLE, Media::Json, error, request_id);
     };
     let decoded = match parts.method {
         Method::POST => decode_post(&parts, body, &transport.options).await,
         Method::GET | Method::HEAD => request::from_query_string(&parts.uri),
         _ => {
             let error = code::error(code::BAD_REQUEST, "GraphQL is served over GET and POST.");
-            let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, &request_id);
+            let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, request_id);
             return respond::with(answer, header::ALLOW, "GET, HEAD, POST");
         }
     };
@@ -112,7 +135,7 @@ async fn serve<E: Executor, G: Gate>(
         Ok(request) => request,
         Err(malformed) => {
             let error = code::error(code::BAD_REQUEST, malformed.to_string());
-            let answer = respond::refused(malformed.status(), media, error, &request_id);
+            let answer = respond::refused(malformed.status(), media, error, request_id);
             return match malformed {
                 Malformed::ContentType => respond::with(answer, header::ACCEPT, "application/json"),
                 _ => answer,
@@ -122,21 +145,22 @@ async fn serve<E: Executor, G: Gate>(
 
     match transport.gate.admit(&parts).await {
         Ok(admission) => request.data = admission.data,
-        Err(refusal) => return respond::not_admitted(media, refusal, &request_id),
+        Err(refusal) => return respond::not_admitted(media, refusal, request_id),
     }
     request.data.insert(request_id.clone());
 
     if let Err(error) = transport.options.limits.check(&mut request) {
-        return respond::executed(media, Response::from_errors(vec![error]), &request_id);
+        return respond::executed(media, Response::from_errors(vec![error]), request_id);
     }
     if parts.method != Method::POST
         && limits::operation_type(&mut request).is_some_and(|chosen| chosen != OperationType::Query)
     {
         let error = code::error(code::BAD_REQUEST, "Only queries may be sent with GET.");
-        let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, &request_id);
+        let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, request_id);
         return respond::with(answer, header::ALLOW, "POST");
     }
-    execute(&transport, request, media, &request_id).await
+    meter.recognise(&transport.options.operations, &mut request);
+    execute(transport, request, media, request_id, meter).await
 }
 
 async fn decode_post(parts: &Parts, body: axum::body::Body, options: &TransportOptions) -> Result<Request, Malformed> {
@@ -152,9 +176,13 @@ async fn execute<E: Executor, G: Gate>(
     request: Request,
     media: Media,
     request_id: &RequestId,
+    meter: &Meter,
 ) -> axum::response::Response {
-    let span = tracing::info_span!("graphql", request.id = %request_id);
-    let running = AssertUnwindSafe(transport.executor.execute(request).instrument(span)).catch_unwind();
+    let tenant = TenantLabel::of(&request.data);
+    let span = meter.span(request_id, tenant.as_ref());
+    meter.label_request(tenant.as_ref());
+    let running = operation::scope(Arc::clone(&meter.name), transport.executor.execute(request).instrument(span));
+    let running = AssertUnwindSafe(running).catch_unwind();
     match timeout(transport.options.request_timeout, running).await {
         Ok(Ok(response)) => respond::executed(media, response, request_id),
         Ok(Err(_panic)) => {
