@@ -28,13 +28,8 @@ use crate::{
 pub type Target = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target.
-pub const TARGETS: [(&str, Target); 5] = [
-    ("documents", documents),
-    ("headers", headers),
-    ("messages", messages),
-    ("scalars", scalars),
-    ("words", words),
-];
+pub const TARGETS: [(&str, Target); 5] =
+    [("documents", documents), ("headers", headers), ("messages", messages), ("scalars", scalars), ("words", words)];
 
 const SECRET: &[u8] = b"a secret of 32 bytes for fuzzing";
 const SEALED: [SealedKind; 4] = [SealedKind::Id, SealedKind::Cursor, SealedKind::Slot, SealedKind::Page];

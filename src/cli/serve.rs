@@ -93,9 +93,9 @@ fn count(app: &App) -> Result<PrometheusHandle, CliError> {
 }
 
 async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
-    TcpListener::bind(address).await.map_err(|error| {
-        CliError(format!("cannot listen on {address} ({error}); set {setting} to another address"))
-    })
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| CliError(format!("cannot listen on {address} ({error}); set {setting} to another address")))
 }
 
 /// Waits for Ctrl-C or the service manager's SIGTERM.

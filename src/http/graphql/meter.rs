@@ -214,7 +214,8 @@ mod tests {
     use super::*;
 
     fn name(query: &str, chosen: Option<&str>) -> String {
-        let names = OperationNames::of_sdl("type Query { a: Int b: Int } type Mutation { c: Int } type Other { d: Int }");
+        let names =
+            OperationNames::of_sdl("type Query { a: Int b: Int } type Mutation { c: Int } type Other { d: Int }");
         let mut request = Request::new(query);
         request.operation_name = chosen.map(str::to_owned);
         let mut meter = Meter::new("test");

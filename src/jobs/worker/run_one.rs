@@ -36,8 +36,13 @@ pub(super) async fn run_one(inner: &Inner, cell: &str, job: &ClaimedJob, stop: &
     let kind = job.kind.clone();
     let lag = (inner.cx.now() - job.due_at).to_std().unwrap_or_default();
     metrics::histogram!("horae_job_lag_seconds", "kind" => kind.clone()).record(lag.as_secs_f64());
-    let span =
-        tracing::info_span!("job", job.kind = kind, job.id = job.id, job.attempt = job.attempt, tenant = job.tenant.label());
+    let span = tracing::info_span!(
+        "job",
+        job.kind = kind,
+        job.id = job.id,
+        job.attempt = job.attempt,
+        tenant = job.tenant.label()
+    );
     let running = async {
         match outcome(inner, job, stop).await {
             Some((outcome, work)) => settle(inner, cell, job, outcome, work).await,

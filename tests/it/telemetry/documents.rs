@@ -76,3 +76,27 @@ fn alert_rules_stand_on_numbers_that_exist() {
         assert_eq!(parts, alerts, "each alert has `{part}`");
     }
 }
+
+/// Words in backquotes of `docs/security.md` that are names of tests: with underscores, and nothing else but letters. Those
+/// behind ◇ are announced, not there.
+#[test]
+fn every_test_that_the_security_page_names_exists() {
+    let page = fs::read_to_string(root().join("docs/security.md")).unwrap();
+    let mut files = Vec::new();
+    sources(&root().join("src"), &mut files);
+    sources(&root().join("tests/it"), &mut files);
+    let source: String = files.iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let mut before = "";
+    let mut named = 0;
+    for (at, part) in page.split('`').enumerate() {
+        let is_name = part.matches('_').count() >= 2
+            && part.starts_with(|c: char| c.is_ascii_lowercase())
+            && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if at % 2 == 1 && is_name && !before.ends_with("◇ ") {
+            named += 1;
+            assert!(source.contains(&format!("fn {part}(")), "docs/security.md names the test `{part}`");
+        }
+        before = part;
+    }
+    assert!(named > 30, "only {named} tests are named");
+}

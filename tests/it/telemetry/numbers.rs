@@ -91,12 +91,8 @@ async fn every_operation_refusal_and_stream_is_counted_under_names_of_ours() {
     assert_eq!(beta.error_code(agenda, json!({"b": branch})).await, "NOT_FOUND");
     // A stream that gets an event.
     let actor = app.actor_of(&admin).await;
-    let wanted = horae::events::Wanted {
-        topic: horae::events::Topic::Bookings,
-        branches: None,
-        resources: None,
-        after: None,
-    };
+    let wanted =
+        horae::events::Wanted { topic: horae::events::Topic::Bookings, branches: None, resources: None, after: None };
     let mut stream = app.app.live.subscribe(actor, wanted).await.unwrap();
     assert!(matches!(stream.next().await, Some(horae::events::Delivery::Ready(_))));
     desk.book(&app, 0, 0).await;

@@ -70,7 +70,8 @@ async fn spans_lead_from_the_callers_trace_to_the_statements_and_nothing_tells_w
     let refresh = tokens["refreshToken"].as_str().unwrap().to_owned();
 
     let ids = GlobalIds::new(app.app.cx.seal.clone(), &desk.actor.tenant);
-    let start = (SystemClock.now() + Duration::days(2)).date_naive().and_hms_opt(15, 0, 0).unwrap().and_local_timezone(Utc);
+    let start =
+        (SystemClock.now() + Duration::days(2)).date_naive().and_hms_opt(15, 0, 0).unwrap().and_local_timezone(Utc);
     let input = json!({
         "idempotencyKey": app.app.cx.new_id(),
         "branchId": ids.encode(Kind::Branch, desk.branch),
