@@ -126,6 +126,7 @@ impl HttpClient for Carrier {
             let body = Limited::new(body, MAX_ANSWER).collect().await?.to_bytes();
             Ok(Response::from_parts(head, body))
         };
-        self.runtime.spawn(timeout(PATIENCE, sent)).await??
+        // Even the timer is made on the runtime: here is none.
+        self.runtime.spawn(async move { timeout(PATIENCE, sent).await }).await??
     }
 }

@@ -102,17 +102,17 @@ async fn serve<E: Executor, G: Gate>(
     }
 
     let mut meter = Meter::new("http");
-    let answer = answer(&transport, parts, body, &request_id, &mut meter).await;
+    let answer = answer(transport, parts, body, request_id, &mut meter).await;
     meter.answered(answer.extensions().get::<meter::Outcome>());
     answer
 }
 
 /// Answers one operation over HTTP. Everything that can become of it passes through here, so it is counted behind.
 async fn answer<E: Executor, G: Gate>(
-    transport: &Transport<E, G>,
+    transport: Arc<Transport<E, G>>,
     parts: Parts,
     body: axum::body::Body,
-    request_id: &RequestId,
+    request_id: RequestId,
     meter: &mut Meter,
 ) -> axum::response::Response {
     let Some(media) = negotiate(&parts.headers) else {
@@ -120,14 +120,14 @@ async fn answer<E: Executor, G: Gate>(
             code::BAD_REQUEST,
             "The answer can be application/graphql-response+json or application/json; Accept allows neither.",
         );
-        return respond::refused(StatusCode::NOT_ACCEPTABLE, Media::Json, error, request_id);
+        return respond::refused(StatusCode::NOT_ACCEPTABLE, Media::Json, error, &request_id);
     };
     let decoded = match parts.method {
         Method::POST => decode_post(&parts, body, &transport.options).await,
         Method::GET | Method::HEAD => request::from_query_string(&parts.uri),
         _ => {
             let error = code::error(code::BAD_REQUEST, "GraphQL is served over GET and POST.");
-            let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, request_id);
+            let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, &request_id);
             return respond::with(answer, header::ALLOW, "GET, HEAD, POST");
         }
     };
@@ -135,7 +135,7 @@ async fn answer<E: Executor, G: Gate>(
         Ok(request) => request,
         Err(malformed) => {
             let error = code::error(code::BAD_REQUEST, malformed.to_string());
-            let answer = respond::refused(malformed.status(), media, error, request_id);
+            let answer = respond::refused(malformed.status(), media, error, &request_id);
             return match malformed {
                 Malformed::ContentType => respond::with(answer, header::ACCEPT, "application/json"),
                 _ => answer,
@@ -145,22 +145,22 @@ async fn answer<E: Executor, G: Gate>(
 
     match transport.gate.admit(&parts).await {
         Ok(admission) => request.data = admission.data,
-        Err(refusal) => return respond::not_admitted(media, refusal, request_id),
+        Err(refusal) => return respond::not_admitted(media, refusal, &request_id),
     }
     request.data.insert(request_id.clone());
 
     if let Err(error) = transport.options.limits.check(&mut request) {
-        return respond::executed(media, Response::from_errors(vec![error]), request_id);
+        return respond::executed(media, Response::from_errors(vec![error]), &request_id);
     }
     if parts.method != Method::POST
         && limits::operation_type(&mut request).is_some_and(|chosen| chosen != OperationType::Query)
     {
         let error = code::error(code::BAD_REQUEST, "Only queries may be sent with GET.");
-        let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, request_id);
+        let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, &request_id);
         return respond::with(answer, header::ALLOW, "POST");
     }
     meter.recognise(&transport.options.operations, &mut request);
-    execute(transport, request, media, request_id, meter).await
+    execute(&transport, request, media, &request_id, meter).await
 }
 
 async fn decode_post(parts: &Parts, body: axum::body::Body, options: &TransportOptions) -> Result<Request, Malformed> {

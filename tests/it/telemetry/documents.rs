@@ -44,7 +44,7 @@ fn counted() -> BTreeSet<String> {
 /// Words in a text that look like a metric of ours, without a histogram's endings.
 fn named(text: &str) -> BTreeSet<String> {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
-    let ours = words.filter(|word| ["horae_", "http_re", "graphql_s"].iter().any(|begin| word.starts_with(begin)));
+    let ours = words.filter(|word| ["horae_", "http_", "graphql_s"].iter().any(|begin| word.starts_with(begin)));
     ours.map(|word| {
         let ends = ["_bucket", "_sum", "_count"];
         ends.iter().find_map(|end| word.strip_suffix(end)).unwrap_or(word).to_owned()
