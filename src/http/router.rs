@@ -10,7 +10,6 @@ use axum::{
     response::Redirect,
     routing::get,
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -20,10 +19,10 @@ use tower_http::{
 use super::{
     ActorGate, Readiness, TrustedProxies, account_page, appointment_page, assign_client_address, assign_request_id,
     graphiql::GraphiqlPage,
-    graphql::{self, SocketOptions, Sockets, TransportOptions},
+    graphql::{self, OperationNames, SocketOptions, Sockets, TransportOptions},
     health_router, log_access, metrics_router,
 };
-use crate::domain::cx::Cx;
+use crate::{domain::cx::Cx, telemetry::metrics::Exposition};
 
 /// What the server shows to the outside.
 pub struct Surface<E> {
@@ -40,7 +39,7 @@ pub struct Surface<E> {
     /// What must work for this node to be sent requests.
     pub readiness: Readiness,
     /// Where `/metrics` reads; none: no such route.
-    pub metrics: Option<PrometheusHandle>,
+    pub metrics: Option<Exposition>,
     /// The page for exploring the API.
     pub graphiql: GraphiqlPage,
     /// What the pages behind mails stand on.
@@ -53,6 +52,7 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     let allowed_origins = (!surface.allowed_origins.is_empty()).then_some(surface.allowed_origins);
     let options = TransportOptions {
         socket: SocketOptions { allowed_origins, ..SocketOptions::default() },
+        operations: OperationNames::of_sdl(&crate::schema::sdl()),
         ..TransportOptions::default()
     };
     let api = graphql::router(surface.executor, surface.gate, options, surface.sockets).layer(cors);

@@ -21,4 +21,5 @@ mod notifications;
 mod platform;
 mod project;
 mod support;
+mod telemetry;
 mod transport;

@@ -15,8 +15,9 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("embedded", &[], &["async_graphql", "axum", "redis", "lettre"]),
     ("events", &["auth", "db", "domain"], &["async_graphql", "axum", "lettre"]),
     ("jobs", &["auth", "db", "domain", "mail"], &["async_graphql", "axum", "redis"]),
-    ("schema", &["auth", "db", "domain"], &["axum", "redis", "lettre", "sqlx"]),
-    ("http", &["auth", "db", "domain", "schema"], &["redis", "lettre", "sqlx"]),
+    ("telemetry", &["db"], &["async_graphql", "redis", "lettre", "sqlx"]),
+    ("schema", &["auth", "db", "domain", "telemetry"], &["axum", "redis", "lettre", "sqlx"]),
+    ("http", &["auth", "db", "domain", "schema", "telemetry"], &["redis", "lettre", "sqlx"]),
 ];
 
 #[test]
