@@ -110,7 +110,7 @@ pub fn words(data: &[u8]) {
         if SlotToken::open(&seal, word, ours.id.0, now).is_some() {
             assert_eq!(word, own.slot, "a slot that was never offered");
         }
-        for prefix in ["pk", "rt", "ct"] {
+        for prefix in ["pk", "rt", "ct", "ul"] {
             if let Some(key) = identity::route(prefix, word) {
                 assert!(word.starts_with(prefix) && word.contains('.') && word.len() <= 200, "{word} leads to {key}");
             }
