@@ -26,6 +26,7 @@ use crate::{
     limiter,
     mail::{Mailer, SmtpSettings},
     schema::{self, limits::Limits, request::Api},
+    telemetry::metrics::Exposition,
 };
 
 /// What could not be built.
@@ -153,10 +154,16 @@ impl App {
             rates: self.config.rates,
             trusted_proxies: self.config.trusted_proxies.clone(),
             readiness: http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone()),
-            metrics,
+            metrics: metrics.map(|handle| Exposition::new(handle, self.cx.db.clone())),
             graphiql,
             cx: self.cx.clone(),
         })
+    }
+
+    /// What a node is asked by balancers and monitoring, for an address of its own.
+    pub fn inner_router(&self, metrics: PrometheusHandle) -> axum::Router {
+        let readiness = http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone());
+        http::health_router(readiness).merge(http::metrics_router(Exposition::new(metrics, self.cx.db.clone())))
     }
 
     /// Ends sockets and tasks, then closes the database.

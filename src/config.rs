@@ -58,6 +58,10 @@ settings! {
     HORAE_MAX_SUBSCRIPTIONS_PER_ACTOR = "200", "… for one user or key.";
     HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";
     RUST_LOG = "info,sqlx=warn,tower_http=warn,sea_orm_migration=warn", "Which log lines are written.";
+    HORAE_METRICS_LISTEN = "", "Address and port for /metrics, /healthz and /readyz alone, also of worker nodes. Empty: API nodes serve /metrics with the API, worker nodes nowhere.";
+    HORAE_OTLP_ENDPOINT = "", "OpenTelemetry collector for traces, OTLP over HTTP: http://host:4318. Empty: OTEL_EXPORTER_OTLP_ENDPOINT; without either no traces are sent.";
+    OTEL_EXPORTER_OTLP_ENDPOINT = "", "The same under the name that OpenTelemetry gives it.";
+    HORAE_TRACE_RATIO = "1", "Which part of all traces is sent, 0 to 1.";
     DATABASE_URL = "", "PostgreSQL as its owner: postgres://user:password@host:5432/database. Needed by migrate, tenant and demo; without it demo starts a PostgreSQL of its own.";
     DATABASE_APP_URL = "", "PostgreSQL as the application: a login role without rights of its own, possibly through PgBouncer in transaction mode: write ?statement-cache-capacity=0 behind the database when that is older than 1.21 or has max_prepared_statements = 0, and let it ignore_startup_parameters = extra_float_digits. Default: derived from DATABASE_URL, with the role horae_app.";
     DATABASE_SERVERS = "", "Further servers that cells may be on: name=owner-url|app-url, separated by blanks.";
@@ -114,6 +118,12 @@ pub struct Config {
     pub log_json: bool,
     /// Which log lines.
     pub log_filter: String,
+    /// Where metrics are shown, when not with the API.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where traces go.
+    pub otlp_endpoint: Option<String>,
+    /// Which part of them.
+    pub trace_ratio: f64,
     /// PostgreSQL as its owner.
     pub database_url: Option<String>,
     /// PostgreSQL as the application.
@@ -213,6 +223,14 @@ impl Config {
                 _ => return Err(ConfigError { name: "HORAE_LOG_FORMAT", problem: "write text or json".to_owned() }),
             },
             log_filter: settings.text("RUST_LOG"),
+            metrics_listen: match settings.optional("HORAE_METRICS_LISTEN") {
+                Some(_) => Some(settings.parse("HORAE_METRICS_LISTEN", "an address and port, like 127.0.0.1:9464")?),
+                None => None,
+            },
+            otlp_endpoint: settings
+                .optional("HORAE_OTLP_ENDPOINT")
+                .or_else(|| settings.optional("OTEL_EXPORTER_OTLP_ENDPOINT")),
+            trace_ratio: settings.parse("HORAE_TRACE_RATIO", "a number from 0 to 1")?,
             database_url: settings.optional("DATABASE_URL"),
             database_app_url: settings.optional("DATABASE_APP_URL"),
             database_servers: servers(&settings.text("DATABASE_SERVERS"))?,
@@ -235,6 +253,9 @@ impl Config {
         if config.rates.capacity < config.rates.max_cost {
             let problem = "must be at least HORAE_MAX_COST, or some operations could never run".to_owned();
             return Err(ConfigError { name: "HORAE_COST_CAPACITY", problem });
+        }
+        if !(0.0..=1.0).contains(&config.trace_ratio) {
+            return Err(ConfigError { name: "HORAE_TRACE_RATIO", problem: "write a number from 0 to 1".to_owned() });
         }
         if config.job_lease < MAIL_HANDOVER + Duration::from_secs(5) {
             let problem =

@@ -9,8 +9,11 @@ pub mod db;
 pub mod domain;
 pub mod embedded;
 pub mod events;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 pub mod http;
 pub mod jobs;
 pub mod limiter;
 pub mod mail;
 pub mod schema;
+pub mod telemetry;

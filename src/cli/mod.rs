@@ -128,7 +128,15 @@ pub fn run() -> ExitCode {
 
 async fn execute(command: Command) -> Result<(), CliError> {
     let config = Config::from_env()?;
-    logs::start(&config)?;
+    let traces = logs::start(&config)?;
+    let done = dispatch(command, config).await;
+    if let Some(traces) = traces {
+        traces.shutdown().await;
+    }
+    done
+}
+
+async fn dispatch(command: Command, config: Config) -> Result<(), CliError> {
     match command {
         Command::Demo => demo::run(config).await,
         Command::Serve { with_worker } => {

@@ -1,13 +1,19 @@
 //! `horae serve` and `horae work`: one node of one role, until it is told to stop.
 
-use metrics_exporter_prometheus::PrometheusBuilder;
+use std::{net::SocketAddr, time::Duration};
+
+use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, signal};
 
 use super::CliError;
 use crate::{
     app::App,
     http::{self, ServeOptions, graphiql::GraphiqlPage},
+    telemetry::metrics,
 };
+
+/// How often samples of histograms are folded into their buckets: between scrapes they would pile up.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What this process does.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +39,18 @@ pub(super) async fn start(app: &App, role: Role, page: GraphiqlPage) -> Result<(
         told.0.push_str(" (is DATABASE_URL right, and has `horae migrate` been run?)");
         told
     })?;
-    let metrics = PrometheusBuilder::new().install_recorder()?;
+    let metrics = count(app)?;
+    let metrics = match app.config.metrics_listen {
+        Some(address) => {
+            let listener = bind(address, "HORAE_METRICS_LISTEN").await?;
+            let (routes, stopping) = (app.inner_router(metrics), app.shutdown.clone());
+            app.tasks.spawn(async move {
+                axum::serve(listener, routes).with_graceful_shutdown(stopping.cancelled_owned()).await
+            });
+            None
+        }
+        None => Some(metrics),
+    };
     let stopping = app.shutdown.clone();
     app.tasks.spawn(async move {
         end_asked_for().await;
@@ -45,11 +62,9 @@ pub(super) async fn start(app: &App, role: Role, page: GraphiqlPage) -> Result<(
         app.tasks.spawn(async move { worker.run(stopping).await })
     });
     if role.api {
-        let listener = TcpListener::bind(app.config.listen).await.map_err(|error| {
-            CliError(format!("cannot listen on {} ({error}); set HORAE_LISTEN to another address", app.config.listen))
-        })?;
+        let listener = bind(app.config.listen, "HORAE_LISTEN").await?;
         tracing::info!(listen = %app.config.listen, worker = role.worker, "The API is ready");
-        let routes = app.router(page, Some(metrics));
+        let routes = app.router(page, metrics);
         let options = ServeOptions {
             head_timeout: app.config.timeouts.head,
             max_connections: app.config.max_connections,
@@ -64,6 +79,28 @@ pub(super) async fn start(app: &App, role: Role, page: GraphiqlPage) -> Result<(
         let _ended = tokio::time::timeout(app.config.shutdown_grace, worker).await;
     }
     Ok(())
+}
+
+/// Starts counting in this process.
+fn count(app: &App) -> Result<PrometheusHandle, CliError> {
+    let recorder = metrics::recorder()?;
+    let handle = recorder.handle();
+    ::metrics::set_global_recorder(recorder)
+        .map_err(|_| CliError("this process counts already; start another for another node".to_owned()))?;
+    metrics::describe();
+    let (upkeep, stopping) = (handle.clone(), app.shutdown.clone());
+    app.tasks.spawn(async move {
+        while tokio::time::timeout(UPKEEP, stopping.cancelled()).await.is_err() {
+            upkeep.run_upkeep();
+        }
+    });
+    Ok(handle)
+}
+
+async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, CliError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| CliError(format!("cannot listen on {address} ({error}); set {setting} to another address")))
 }
 
 /// Waits for Ctrl-C or the service manager's SIGTERM.

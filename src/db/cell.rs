@@ -113,7 +113,7 @@ impl Db {
         // The catalogue's own database needs no second pool.
         let same = server == MAIN && address(&server_options.app_url)?.database == database;
         let opened = if same {
-            self.inner.catalogue.clone()
+            self.inner.catalogue.share()
         } else {
             pool(&server_options.app_url, Some(&database), &self.inner.options)?
         };

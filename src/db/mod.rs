@@ -97,6 +97,7 @@ impl Db {
         let cells = self.inner.cells.read().await;
         cells
             .values()
+            .filter(|pool| !pool.is_shared())
             .chain(std::iter::once(&self.inner.catalogue))
             .fold((0, 0), |(open, idle), pool| (open + pool.size(), idle + pool.num_idle()))
     }

@@ -5,7 +5,7 @@
 //! else. The URL says so with `statement-cache-capacity=0`: then no statement gets a name, and a statement outside a
 //! tenant's transaction gets a transaction of its own, so that what prepares it and what runs it stay together.
 
-use std::ops::Deref;
+use std::{ops::Deref, time::Instant};
 
 use futures::{
     TryStreamExt,
@@ -14,6 +14,7 @@ use futures::{
 };
 use sqlx::{
     Either, Error, Execute, Executor, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
+    pool::PoolConnection,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
 
@@ -22,6 +23,8 @@ use sqlx::{
 pub(super) struct CellPool {
     pool: PgPool,
     named: bool,
+    /// Whether it is the catalogue's own pool under the name of a cell.
+    shared: bool,
 }
 
 impl CellPool {
@@ -30,14 +33,14 @@ impl CellPool {
         let unnamed = url
             .split_once('?')
             .is_some_and(|(_, query)| query.split('&').any(|one| one == "statement-cache-capacity=0"));
-        Self { pool, named: !unnamed }
+        Self { pool, named: !unnamed, shared: false }
     }
 
     /// Begins a transaction with these words. A caller that goes away meanwhile leaves nothing open: the driver would
     /// give a connection whose BEGIN was not yet answered back to the pool inside of a transaction that nobody ends, with
     /// a tenant's role, so the BEGIN is always waited for.
     pub async fn start(&self, begin: SqlStr) -> Result<Transaction<'static, Postgres>, Error> {
-        let connection = self.pool.acquire().await?;
+        let connection = self.acquire().await?;
         #[expect(
             clippy::disallowed_methods,
             reason = "ends with one round trip, and its result is waited for or rolled back"
@@ -46,9 +49,49 @@ impl CellPool {
         started.await.map_err(|_| Error::WorkerCrashed)?
     }
 
+    /// A connection, and how long it was waited for.
+    async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+        let asked = Instant::now();
+        let waiting = Waiting::new();
+        let acquired = self.pool.acquire().await;
+        drop(waiting);
+        metrics::histogram!("horae_db_acquire_seconds").record(asked.elapsed());
+        if matches!(acquired, Err(Error::PoolTimedOut)) {
+            metrics::counter!("horae_db_acquire_timeouts_total").increment(1);
+        }
+        acquired
+    }
+
+    /// The same connections, for the cell in the catalogue's own database.
+    pub fn share(&self) -> Self {
+        Self { shared: true, ..self.clone() }
+    }
+
+    /// Whether its connections are counted elsewhere already.
+    pub fn is_shared(&self) -> bool {
+        self.shared
+    }
+
     /// Whether statements may be prepared under a name and used again.
     pub fn names_statements(&self) -> bool {
         self.named
+    }
+}
+
+/// Counts who waits for a connection, also when the wait is given up.
+struct Waiting(metrics::Gauge);
+
+impl Waiting {
+    fn new() -> Self {
+        let gauge = metrics::gauge!("horae_db_waiting");
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

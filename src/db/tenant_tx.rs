@@ -14,6 +14,7 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, Runtim
 use sea_query_sqlx::SqlxValues;
 use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Transaction};
 use tokio::sync::Mutex;
+use tracing::{Span, field::Empty};
 
 use super::{Db, DbError, Tenant};
 
@@ -35,6 +36,32 @@ pub struct TenantTx {
     statements: Arc<AtomicU64>,
     /// The request that it is part of.
     cause: Option<Arc<str>>,
+    trace: Trace,
+}
+
+/// The span of a transaction, as part of what asked for it: how many statements, and how it ended. What they say stays
+/// here.
+struct Trace {
+    span: Span,
+    statements: AtomicU64,
+}
+
+impl Trace {
+    fn begin(access: Access) -> Self {
+        // Sweeps and readers of event logs are part of nothing, and would be traces of their own by the thousand.
+        let span = if Span::current().is_none() {
+            Span::none()
+        } else {
+            tracing::debug_span!("transaction", db.access = ?access, db.statements = Empty, db.outcome = Empty)
+        };
+        Self { span, statements: AtomicU64::new(0) }
+    }
+}
+
+impl Drop for Trace {
+    fn drop(&mut self) {
+        self.span.record("db.statements", *self.statements.get_mut());
+    }
 }
 
 impl Db {
@@ -51,6 +78,7 @@ impl Db {
         // The name is the catalogue's own and checked there and in `Tenant`: t_ and 32 hex digits.
         let name = &tenant.schema_name;
         let begin = format!("BEGIN {mode}; SET LOCAL ROLE {name}; SET LOCAL search_path TO {name}");
+        let trace = Trace::begin(access);
         let inner = pool.start(AssertSqlSafe(begin).into_sql_str()).await?;
         let named = pool.names_statements();
         Ok(TenantTx {
@@ -59,6 +87,7 @@ impl Db {
             named,
             statements: Arc::clone(&self.inner.statements),
             cause: None,
+            trace,
         })
     }
 }
@@ -87,7 +116,10 @@ impl TenantTx {
     /// # Errors
     /// When the connection breaks; whether the commit happened is then unknown.
     pub async fn commit(self) -> Result<(), DbError> {
-        Ok(self.inner.into_inner().commit().await?)
+        let Self { inner, trace, .. } = self;
+        let committed = inner.into_inner().commit().await;
+        trace.span.record("db.outcome", if committed.is_ok() { "commit" } else { "unknown" });
+        Ok(committed?)
     }
 
     /// Undoes what was written. Dropping does the same, later.
@@ -110,6 +142,7 @@ impl TenantTx {
 
     pub(super) fn count(&self) {
         self.statements.fetch_add(1, Ordering::Relaxed);
+        self.trace.statements.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -35,6 +35,15 @@ pub enum Topic {
     Bookings,
 }
 
+impl Topic {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Agenda => "agenda",
+            Self::Bookings => "bookings",
+        }
+    }
+}
+
 /// What a subscriber asks for.
 #[derive(Clone, Debug)]
 pub struct Wanted {
@@ -247,6 +256,21 @@ impl Subscription {
 
     /// The next item; none: the stream is over. Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Delivery> {
+        let next = self.take_next().await;
+        match &next {
+            Some(Delivery::Appointment(..) | Delivery::Schedule(..)) => {
+                let topic = self.interest.topic.as_str();
+                metrics::counter!("horae_stream_events_total", "topic" => topic).increment(1);
+            }
+            Some(Delivery::Reset(reset)) => {
+                metrics::counter!("horae_stream_resets_total", "reason" => reset.reason.as_str()).increment(1);
+            }
+            Some(Delivery::Ready(_)) | None => {}
+        }
+        next
+    }
+
+    async fn take_next(&mut self) -> Option<Delivery> {
         if let Some(ready) = self.ready.take() {
             return Some(Delivery::Ready(ready));
         }
@@ -256,7 +280,6 @@ impl Subscription {
             }
             if let Some(reset) = self.reset.take() {
                 self.ended = true;
-                metrics::counter!("horae_stream_resets_total", "reason" => reset.reason.as_str()).increment(1);
                 return Some(Delivery::Reset(reset));
             }
             if self.standing.is_lost() {

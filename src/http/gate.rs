@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::{
     ClientAddress, RequestId,
-    graphql::{Admission, Gate, Party, Refusal},
+    graphql::{Admission, Gate, Party, Refusal, TenantLabel},
 };
 use crate::{
     auth::Actor,
@@ -69,6 +69,9 @@ impl ActorGate {
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
         let actor = who.map(|who| who.actor);
         let party = actor.as_deref().map(party);
+        if let Some(actor) = &actor {
+            data.insert(TenantLabel(actor.tenant.id.label().into()));
+        }
         data.insert(Caller(actor.clone()));
         Ok((Admission { party, data, expires_in, ended: None }, actor))
     }

@@ -11,10 +11,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::{BoxFuture, join_all};
-use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::{Map, Value, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+use crate::telemetry::metrics::Exposition;
 
 /// Longest time for one check: balancers ask every few seconds.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
@@ -88,10 +89,10 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
 }
 
 /// `/metrics` in Prometheus' text format. Not for the public: mount it on an inner address or behind the balancer.
-pub fn metrics_router(metrics: PrometheusHandle) -> Router {
+pub fn metrics_router(metrics: Exposition) -> Router {
     let render = move || {
         let metrics = metrics.clone();
-        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render()) }
+        async move { ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], metrics.render().await) }
     };
     Router::new().route("/metrics", get(render))
 }

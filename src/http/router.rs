@@ -10,7 +10,6 @@ use axum::{
     response::Redirect,
     routing::get,
 };
-use metrics_exporter_prometheus::PrometheusHandle;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -22,12 +21,15 @@ use super::{
     ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, account_page, add_security_headers,
     appointment_page, assign_client_address, assign_request_id,
     graphiql::GraphiqlPage,
-    graphql::{self, SocketOptions, SocketPlaces, Sockets, TransportOptions},
+    graphql::{self, OperationNames, SocketOptions, SocketPlaces, Sockets, TransportOptions},
     health_router, limit_tries, log_access, metrics_router,
 };
-use crate::domain::{
-    cx::Cx,
-    limit::{Limiter, Rates},
+use crate::{
+    domain::{
+        cx::Cx,
+        limit::{Limiter, Rates},
+    },
+    telemetry::metrics::Exposition,
 };
 
 /// What the server shows to the outside.
@@ -57,7 +59,7 @@ pub struct Surface<E> {
     /// What must work for this node to be sent requests.
     pub readiness: Readiness,
     /// Where `/metrics` reads; none: no such route.
-    pub metrics: Option<PrometheusHandle>,
+    pub metrics: Option<Exposition>,
     /// The page for exploring the API.
     pub graphiql: GraphiqlPage,
     /// What the pages behind mails stand on.
@@ -77,6 +79,7 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
         body_timeout: surface.timeouts.body,
         request_timeout: surface.timeouts.request,
         socket: SocketOptions { allowed_origins, places: surface.socket_places, ..SocketOptions::default() },
+        operations: OperationNames::of_sdl(&crate::schema::sdl()),
         ..TransportOptions::default()
     };
     let api = graphql::router(surface.executor, surface.gate, options, surface.sockets).layer(cors);

@@ -168,7 +168,7 @@ impl Worker {
                 let Some(job) = inner.cx.db.claim_jobs(&name, &request).await?.pop() else { break };
                 match run_one::run_one(inner, &name, &job, &CancellationToken::new()).await {
                     run_one::Settled::Done => drained.done += 1,
-                    run_one::Settled::Waiting => drained.waiting += 1,
+                    run_one::Settled::Retried | run_one::Settled::Postponed => drained.waiting += 1,
                     run_one::Settled::Failed => drained.failed += 1,
                     run_one::Settled::Lost => {}
                 }

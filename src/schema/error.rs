@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ErrorExtensions, ID, Interface, SimpleObject};
+use async_graphql::{Enum, ErrorExtensions, ID, InputType, Interface, SimpleObject};
 
 use super::{
     booking::types::Slot,
@@ -11,7 +11,10 @@ use super::{
     request::Reader,
     scalar::{Decimal, Instant, LocalDateTime, TimeZone},
 };
-use crate::domain::refusal::{Code, Detail, Failure, Fault, Refusal};
+use crate::{
+    domain::refusal::{Code, Detail, Failure, Fault, Refusal},
+    telemetry::operation,
+};
 
 /// Why a request was refused.
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,6 +227,8 @@ impl UserError {
     pub fn new(refusal: Refusal, reader: Option<&Arc<Reader>>) -> Self {
         let Refusal { code, message, field, detail } = refusal;
         let code = ErrorCode::from(code);
+        let word = code.to_value().to_string();
+        metrics::counter!("horae_user_errors_total", "operation" => operation::current(), "code" => word).increment(1);
         match detail {
             Detail::None => Self::Basic(BasicError { code, message, field }),
             Detail::SlotTaken { conflicting, alternatives } => Self::SlotTaken(SlotTakenError {

@@ -83,7 +83,10 @@ impl GlobalIds {
         let body = self.seal.open(SealedKind::Id, id.as_str());
         let uuid = body.as_deref().and_then(|body| {
             let (head, uuid) = body.split_at_checked(5)?;
-            head.ends_with(&self.tenant_key).then_some(())?;
+            if !head.ends_with(&self.tenant_key) {
+                alarm::tenant_mismatch("id");
+                return None;
+            }
             Uuid::from_slice(uuid).ok()
         });
         uuid.ok_or_else(|| Refusal::not_found(field))

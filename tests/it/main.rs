@@ -22,4 +22,5 @@ mod notifications;
 mod platform;
 mod project;
 mod support;
+mod telemetry;
 mod transport;

@@ -156,19 +156,21 @@ impl Db {
         Ok(due.bind(now).fetch_one(&pool).await?)
     }
 
-    /// How many jobs of a cell are due, and how many have failed for good: `(due, failed)`. Due ones are counted up to
-    /// a hundred thousand.
+    /// How many jobs of a cell are due, and how many have failed for good: `(kind, due, failed)`. Due ones are counted
+    /// up to a hundred thousand.
     ///
     /// # Errors
     /// When the cell does not answer.
-    pub async fn job_backlog(&self, cell: &str, now: DateTime<Utc>) -> Result<(i64, i64), DbError> {
+    pub async fn job_backlog(&self, cell: &str, now: DateTime<Utc>) -> Result<Vec<(String, i64, i64)>, DbError> {
         let pool = self.pool_of_cell(cell).await?;
         Ok(sqlx::query_as(
-            "SELECT (SELECT count(*) FROM (SELECT 1 FROM queue.jobs WHERE state = 'READY' AND due_at <= $1 LIMIT 100000) due),
-                 (SELECT count(*) FROM queue.jobs WHERE state = 'FAILED')",
+            "SELECT kind, count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due)
+             FROM ((SELECT kind, true AS due FROM queue.jobs WHERE state = 'READY' AND due_at <= $1 LIMIT 100000)
+                 UNION ALL SELECT kind, false FROM queue.jobs WHERE state = 'FAILED') backlog
+             GROUP BY kind",
         )
         .bind(now)
-        .fetch_one(&pool)
+        .fetch_all(&pool)
         .await?)
     }
 }

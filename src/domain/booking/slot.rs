@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
-    auth::{Seal, SealedKind},
+    auth::{Seal, SealedKind, alarm},
     domain::money::Money,
 };
 
@@ -73,6 +73,10 @@ impl SlotToken {
     pub fn open(seal: &Seal, word: &str, tenant: Uuid, now: DateTime<Utc>) -> Option<Self> {
         let body = seal.open(SealedKind::Slot, word)?;
         let token: Self = serde_json::from_slice(&body).ok()?;
-        (token.tenant == tenant && token.expires > now.timestamp()).then_some(token)
+        if token.tenant != tenant {
+            alarm::tenant_mismatch("slot");
+            return None;
+        }
+        (token.expires > now.timestamp()).then_some(token)
     }
 }

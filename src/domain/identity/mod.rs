@@ -31,3 +31,6 @@ pub use authenticate::Authenticator;
 pub use presence::{Presence, Present};
 pub use session::{Session, Tokens};
 pub use set_password::Done as PasswordSet;
+
+#[cfg(any(test, fuzzing))]
+pub(crate) use session::route;

@@ -73,7 +73,7 @@ pub(super) fn routed_token(prefix: &str, tenant_key: i32) -> String {
 }
 
 /// The tenant's number in a routed word.
-pub(super) fn route(prefix: &str, token: &str) -> Option<i32> {
+pub(crate) fn route(prefix: &str, token: &str) -> Option<i32> {
     if token.len() > 200 {
         return None;
     }

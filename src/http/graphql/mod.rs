@@ -5,9 +5,12 @@
 //! per socket. Who the caller is, the [`Gate`] decides; what an operation may do, the schema.
 
 pub mod code;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 mod gate;
 mod input;
 pub mod limits;
+mod meter;
 mod negotiate;
 mod persisted;
 mod request;
@@ -29,13 +32,16 @@ use futures::FutureExt;
 use tokio::time::timeout;
 use tracing::Instrument;
 
+use self::meter::Meter;
 use self::negotiate::{Media, negotiate};
 use self::persisted::{Missing, PersistedDocuments};
 use self::request::Malformed;
 use crate::http::RequestId;
+use crate::telemetry::operation;
 
 pub use gate::{Admission, Gate, Party, Refusal};
 pub use limits::{DocumentGuard, DocumentLimits};
+pub use meter::{OperationNames, TenantLabel};
 pub use socket::{SocketOptions, SocketPlaces, Sockets};
 
 /// What the transport allows.
@@ -51,6 +57,8 @@ pub struct TransportOptions {
     pub request_timeout: Duration,
     /// What a socket may do.
     pub socket: SocketOptions,
+    /// What operations are called in metrics and spans.
+    pub operations: OperationNames,
 }
 
 impl Default for TransportOptions {
@@ -61,6 +69,7 @@ impl Default for TransportOptions {
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
             socket: SocketOptions::default(),
+            operations: OperationNames::default(),
         }
     }
 }
@@ -99,6 +108,20 @@ async fn serve<E: Executor, G: Gate>(
         };
     }
 
+    let mut meter = Meter::new("http");
+    let answer = answer(transport, parts, body, request_id, &mut meter).await;
+    meter.answered(answer.extensions().get::<meter::Outcome>());
+    answer
+}
+
+/// Answers one operation over HTTP. Everything that can become of it passes through here, so it is counted behind.
+async fn answer<E: Executor, G: Gate>(
+    transport: Arc<Transport<E, G>>,
+    parts: Parts,
+    body: axum::body::Body,
+    request_id: RequestId,
+    meter: &mut Meter,
+) -> axum::response::Response {
     let Some(media) = negotiate(&parts.headers) else {
         let error = code::error(
             code::BAD_REQUEST,
@@ -154,7 +177,8 @@ async fn serve<E: Executor, G: Gate>(
         let answer = respond::refused(StatusCode::METHOD_NOT_ALLOWED, media, error, &request_id);
         return respond::with(answer, header::ALLOW, "POST");
     }
-    execute(&transport, request, media, &request_id).await
+    meter.recognise(&transport.options.operations, &mut request);
+    execute(&transport, request, media, &request_id, meter).await
 }
 
 fn no_document(missing: Missing, media: Media, request_id: &RequestId) -> axum::response::Response {
@@ -179,9 +203,13 @@ async fn execute<E: Executor, G: Gate>(
     request: Request,
     media: Media,
     request_id: &RequestId,
+    meter: &Meter,
 ) -> axum::response::Response {
-    let span = tracing::info_span!("graphql", request.id = %request_id);
-    let running = AssertUnwindSafe(transport.executor.execute(request).instrument(span)).catch_unwind();
+    let tenant = TenantLabel::of(&request.data);
+    let span = meter.span(request_id, tenant.as_ref());
+    meter.label_request(tenant.as_ref());
+    let running = operation::scope(Arc::clone(&meter.name), transport.executor.execute(request).instrument(span));
+    let running = AssertUnwindSafe(running).catch_unwind();
     match timeout(transport.options.request_timeout, running).await {
         Ok(Ok(response)) => respond::executed(media, response, request_id),
         Ok(Err(_panic)) => {

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::code;
 use super::gate::Refusal;
+use super::meter::Outcome;
 use super::negotiate::Media;
 use crate::http::RequestId;
 
@@ -34,7 +35,8 @@ pub(super) fn executed(media: Media, mut response: Response, request_id: &Reques
         return answer;
     }
     response.extensions.insert("requestId".to_owned(), Value::from(request_id.as_str()));
-    finish(GraphQLResponse::from(response).into_response(), status, media)
+    let outcome = Outcome::of(&response);
+    finish(GraphQLResponse::from(response).into_response(), status, media, outcome)
 }
 
 /// Answers an error of the protocol: its status is the same for both media types.
@@ -94,6 +96,7 @@ struct RequestError<'a> {
 
 fn write(status: StatusCode, media: Media, mut response: Response, request_id: &RequestId) -> axum::response::Response {
     response.extensions.insert("requestId".to_owned(), Value::from(request_id.as_str()));
+    let outcome = Outcome::of(&response);
     let error = RequestError { errors: &response.errors, extensions: &response.extensions };
     let (status, body) = match serde_json::to_vec(&error) {
         Ok(body) => (status, Body::from(body)),
@@ -106,12 +109,18 @@ fn write(status: StatusCode, media: Media, mut response: Response, request_id: &
             (StatusCode::INTERNAL_SERVER_ERROR, Body::from(body))
         }
     };
-    finish(axum::response::Response::new(body), status, media)
+    finish(axum::response::Response::new(body), status, media, outcome)
 }
 
 /// Status and headers that every answer has, whatever the crate's own response set.
-fn finish(mut answer: axum::response::Response, status: StatusCode, media: Media) -> axum::response::Response {
+fn finish(
+    mut answer: axum::response::Response,
+    status: StatusCode,
+    media: Media,
+    outcome: Outcome,
+) -> axum::response::Response {
     *answer.status_mut() = status;
+    answer.extensions_mut().insert(outcome);
     let headers = answer.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media.content_type()));
     headers.insert(header::VARY, HeaderValue::from_static("accept"));

@@ -7,6 +7,8 @@
 //! Where events come from, and what happens to those that a slow reader missed, is the schema's matter.
 
 mod close;
+#[cfg(any(test, fuzzing))]
+pub mod foreign;
 mod frame;
 mod message;
 mod operation;

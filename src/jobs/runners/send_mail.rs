@@ -56,6 +56,9 @@ impl SendMail {
 
     async fn deliver(&self, run: &Run, job: &ClaimedJob, mail: &Mail) -> Result<Outcome, Failure> {
         let (cx, actor) = (&run.cx, &run.actor);
+        let count = |result: &'static str| {
+            metrics::counter!("horae_mails_total", "kind" => mail.kind.as_str(), "result" => result).increment(1);
+        };
         if mail.repeated {
             metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
             tracing::warn!(email.id = %mail.id, tenant.id = %actor.tenant.id.0, "A mail may have been handed over before its worker fell silent; it is handed over again with the same Message-ID");
@@ -63,13 +66,14 @@ impl SendMail {
         let outgoing = match self.render(run, mail) {
             Ok(outgoing) => OutgoingMail { request_id: job.request_id().map(str::to_owned), ..outgoing },
             Err(why) => {
+                count("failed");
                 delivery::refused(cx, actor, mail, &why, false).await?;
                 return Ok(Outcome::Done);
             }
         };
         let error = match self.mailer.send(&outgoing).await {
             Ok(_) => {
-                metrics::counter!("horae_mails_total", "result" => "sent").increment(1);
+                count("sent");
                 delivery::sent(cx, actor, mail, &outgoing.subject).await?;
                 return Ok(Outcome::Done);
             }
@@ -77,15 +81,16 @@ impl SendMail {
         };
         let text = error.to_string();
         if !error.is_transient() {
-            metrics::counter!("horae_mails_total", "result" => "refused").increment(1);
+            count(if error.is_address_rejected() { "bounced" } else { "failed" });
             delivery::refused(cx, actor, mail, &text, error.is_address_rejected()).await?;
             return Ok(Outcome::Done);
         }
-        metrics::counter!("horae_mails_total", "result" => "later").increment(1);
         if error.may_have_been_delivered() && !mail.kind.is_repeated_when_unsure() {
+            count("failed");
             delivery::refused(cx, actor, mail, &text, false).await?;
             return Ok(Outcome::Done);
         }
+        count("later");
         if error.may_have_been_delivered() {
             metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
         }

@@ -133,9 +133,14 @@ impl Cell {
 
     #[expect(clippy::cast_precision_loss, reason = "a gauge")]
     async fn measure(&self) -> Result<(), DbError> {
-        let (due, failed) = self.inner.cx.db.job_backlog(&self.name, self.inner.cx.now()).await?;
-        metrics::gauge!("horae_jobs_due", "cell" => self.name.clone()).set(due as f64);
-        metrics::gauge!("horae_jobs_failed", "cell" => self.name.clone()).set(failed as f64);
+        let backlog = self.inner.cx.db.job_backlog(&self.name, self.inner.cx.now()).await?;
+        // Every kind, also those of which none waits any more.
+        for kind in self.inner.runners.keys() {
+            let found = backlog.iter().find(|(found, ..)| found == kind);
+            let (due, failed) = found.map_or((0, 0), |(_, due, failed)| (*due, *failed));
+            metrics::gauge!("horae_jobs_due", "cell" => self.name.clone(), "kind" => *kind).set(due as f64);
+            metrics::gauge!("horae_jobs_failed", "cell" => self.name.clone(), "kind" => *kind).set(failed as f64);
+        }
         Ok(())
     }
 

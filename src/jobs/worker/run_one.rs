@@ -21,7 +21,10 @@ const CLOSED_PAUSE: Duration = Duration::seconds(60);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
     Done,
-    Waiting,
+    /// To be tried again after a failure.
+    Retried,
+    /// To be tried again, and nobody's fault.
+    Postponed,
     Failed,
     /// The claim was lost, the work was cut, or the result could not be written: the lease decides.
     Lost,
@@ -33,13 +36,24 @@ pub(super) async fn run_one(inner: &Inner, cell: &str, job: &ClaimedJob, stop: &
     let kind = job.kind.clone();
     let lag = (inner.cx.now() - job.due_at).to_std().unwrap_or_default();
     metrics::histogram!("horae_job_lag_seconds", "kind" => kind.clone()).record(lag.as_secs_f64());
-    let settled = match outcome(inner, job, stop).await {
-        Some((outcome, work)) => settle(inner, cell, job, outcome, work).await,
-        None => Settled::Lost,
+    let span = tracing::info_span!(
+        "job",
+        job.kind = kind,
+        job.id = job.id,
+        job.attempt = job.attempt,
+        tenant = job.tenant.label()
+    );
+    let running = async {
+        match outcome(inner, job, stop).await {
+            Some((outcome, work)) => settle(inner, cell, job, outcome, work).await,
+            None => Settled::Lost,
+        }
     };
+    let settled = running.instrument(span).await;
     let word = match settled {
         Settled::Done => "done",
-        Settled::Waiting => "waiting",
+        Settled::Retried => "retried",
+        Settled::Postponed => "postponed",
         Settled::Failed => "failed",
         Settled::Lost => "lost",
     };
@@ -115,13 +129,13 @@ async fn settle(inner: &Inner, cell: &str, job: &ClaimedJob, outcome: Outcome, w
     };
     let (written, settled) = match outcome {
         Outcome::Done => (db.finish_job(cell, job).await, Settled::Done),
-        Outcome::RetryAt(at) => (db.retry_job(cell, job, at, false, None).await, Settled::Waiting),
+        Outcome::RetryAt(at) => (db.retry_job(cell, job, at, false, None).await, Settled::Postponed),
         Outcome::Failed(why) => {
             // Texts may name people, so they are kept with the job and not logged.
             tracing::warn!(job.kind, job.id, job.attempt, tenant.id = %job.tenant.0, request.id = job.request_id(), "A job failed and will be tried again");
             let seed = job.id.unsigned_abs() ^ u64::from(job.attempt.unsigned_abs());
             let at = inner.cx.now() + backoff::pause(job.attempt, limits.longest_pause_s, seed);
-            (db.retry_job(cell, job, at, true, Some(&why)).await, Settled::Waiting)
+            (db.retry_job(cell, job, at, true, Some(&why)).await, Settled::Retried)
         }
         Outcome::Fail(why) => {
             tracing::error!(job.kind, job.id, job.attempt, tenant.id = %job.tenant.0, request.id = job.request_id(), "A job has failed for good; it stays in the queue as FAILED");

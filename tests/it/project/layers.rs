@@ -16,8 +16,9 @@ const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("events", &["auth", "db", "domain"], &["async_graphql", "axum", "lettre"]),
     ("limiter", &["domain"], &["async_graphql", "axum", "lettre", "sqlx"]),
     ("jobs", &["auth", "db", "domain", "mail"], &["async_graphql", "axum", "redis"]),
-    ("schema", &["auth", "db", "domain"], &["axum", "redis", "lettre", "sqlx"]),
-    ("http", &["auth", "db", "domain", "schema"], &["redis", "lettre", "sqlx"]),
+    ("telemetry", &["db"], &["async_graphql", "redis", "lettre", "sqlx"]),
+    ("schema", &["auth", "db", "domain", "telemetry"], &["axum", "redis", "lettre", "sqlx"]),
+    ("http", &["auth", "db", "domain", "schema", "telemetry"], &["redis", "lettre", "sqlx"]),
 ];
 
 #[test]

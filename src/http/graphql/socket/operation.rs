@@ -11,10 +11,13 @@ use async_graphql::parser::types::OperationType;
 use async_graphql::{Data, Executor, Request, Response};
 use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, StreamFuture};
 use futures::{Stream, StreamExt};
+use tracing::Instrument;
 
 use super::places::Place;
 use crate::http::RequestId;
-use crate::http::graphql::{DocumentLimits, limits, panicked, timed_out};
+use crate::http::graphql::meter::{Meter, TenantLabel};
+use crate::http::graphql::{TransportOptions, limits, panicked, timed_out};
+use crate::telemetry::operation;
 
 /// One running operation; its items are its results.
 pub(super) struct Operation {
@@ -23,6 +26,7 @@ pub(super) struct Operation {
     pub(super) is_subscription: bool,
     /// Whether a result was sent: only before the first one may the operation end with `error`.
     pub(super) has_begun: bool,
+    pub(super) meter: Meter,
     serial: u64,
     results: Abortable<BoxStream<'static, Response>>,
 }
@@ -76,10 +80,11 @@ impl Operations {
         let id: Arc<str> = id.into();
         self.serials += 1;
         let (abort, registration) = AbortHandle::new_pair();
-        let Started { results, is_subscription, request_id } = started;
+        let Started { results, is_subscription, request_id, meter } = started;
         self.running.insert(id.clone(), Running { serial: self.serials, abort, is_subscription, _places: places });
         let results = Abortable::new(results, registration);
-        let operation = Operation { id, request_id, is_subscription, has_begun: false, serial: self.serials, results };
+        let serial = self.serials;
+        let operation = Operation { id, request_id, is_subscription, has_begun: false, meter, serial, results };
         self.polled.push(operation.into_future());
     }
 
@@ -120,27 +125,36 @@ pub(super) struct Started {
     results: BoxStream<'static, Response>,
     pub(super) is_subscription: bool,
     request_id: RequestId,
+    meter: Meter,
 }
 
 /// Prepares an operation to run. A document beyond the limits becomes one that fails at once.
 pub(super) fn start<E: Executor>(
     executor: &E,
-    limits: &DocumentLimits,
-    time_limit: Duration,
+    options: &TransportOptions,
     mut request: Request,
     session: Arc<Data>,
 ) -> Started {
     let request_id = RequestId::generate();
     request.data.insert(request_id.clone());
     request.data.insert(request_id.of_operation());
-    if let Err(error) = limits.check(&mut request) {
+    let mut meter = Meter::new("ws");
+    if let Err(error) = options.limits.check(&mut request) {
         let failed = futures::stream::iter([Response::from_errors(vec![error])]).boxed();
-        return Started { results: failed, is_subscription: false, request_id };
+        return Started { results: failed, is_subscription: false, request_id, meter };
     }
+    meter.recognise(&options.operations, &mut request);
+    let span = meter.span(&request_id, TenantLabel::of(&session).as_ref());
     let is_subscription = limits::operation_type(&mut request) == Some(OperationType::Subscription);
     let results = caught(executor.execute_stream(request, Some(session)), request_id.clone());
-    let results = if is_subscription { results.boxed() } else { limited(results, time_limit).boxed() };
-    Started { results, is_subscription, request_id }
+    let results = if is_subscription {
+        results.boxed()
+    } else {
+        // A subscription has no span: it would end with the socket, hours later, and tell nothing.
+        let only = operation::scope(Arc::clone(&meter.name), limited(results, options.request_timeout));
+        futures::stream::once(only.instrument(span)).boxed()
+    };
+    Started { results, is_subscription, request_id, meter }
 }
 
 /// A panic in a resolver costs its operation and not the socket.
@@ -157,16 +171,11 @@ fn caught(
 }
 
 /// The one result of a query or mutation, if it comes in time.
-fn limited(
-    results: impl Stream<Item = Response> + Send + 'static,
-    time_limit: Duration,
-) -> impl Stream<Item = Response> + Send + 'static {
-    futures::stream::once(async move {
-        let mut results = std::pin::pin!(results);
-        match tokio::time::timeout(time_limit, results.next()).await {
-            Ok(Some(response)) => response,
-            Ok(None) => Response::default(),
-            Err(_elapsed) => Response::from_errors(vec![timed_out()]),
-        }
-    })
+async fn limited(results: impl Stream<Item = Response> + Send + 'static, time_limit: Duration) -> Response {
+    let mut results = std::pin::pin!(results);
+    match tokio::time::timeout(time_limit, results.next()).await {
+        Ok(Some(response)) => response,
+        Ok(None) => Response::default(),
+        Err(_elapsed) => Response::from_errors(vec![timed_out()]),
+    }
 }

@@ -18,6 +18,7 @@ use super::operation::{Operation, Operations, start};
 use super::{PROTOCOL, Place, SocketOptions, frame};
 use crate::http::RequestId;
 use crate::http::graphql::gate::{Admission, Gate, Party, Refusal};
+use crate::http::graphql::meter::{Meter, Outcome};
 use crate::http::graphql::{Transport, code};
 
 /// How far the handshake of the sub-protocol has come.
@@ -213,12 +214,11 @@ impl<E: Executor, G: Gate> Session<E, G> {
                     None
                 };
                 if let Some(error) = refused {
+                    Meter::new("ws").refused(&error);
                     return self.send(frame::error(&id, &[error])).await;
                 }
-                let options = &self.transport.options;
                 let data = data.clone();
-                let executor = &self.transport.executor;
-                let started = start(executor, &options.limits, options.request_timeout, *request, data);
+                let started = start(&self.transport.executor, &self.transport.options, *request, data);
                 let places = match party.as_ref().filter(|_| started.is_subscription) {
                     Some(party) => self.subscription_places(party),
                     None => Some(Vec::new()),
@@ -280,6 +280,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
             return Ok(());
         }
         code::complete(&mut response, &operation.request_id);
+        operation.meter.answered(Some(&Outcome::of(&response)));
         if !operation.has_begun && code::is_request_error(&response) {
             self.operations.forget(&operation);
             self.send(frame::error(&operation.id, &response.errors)).await?;

@@ -1,0 +1,7 @@
+//! What operators see: numbers, spans, log lines; and that none of it tells who somebody is.
+
+mod collector;
+mod documents;
+mod node;
+mod numbers;
+mod process;

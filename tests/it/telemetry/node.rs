@@ -1,0 +1,101 @@
+//! One real process of `horae serve`, whose log is read line by line.
+
+use std::{net::SocketAddr, process::Stdio, time::Duration};
+
+use axum::{body::Bytes, http::Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpListener,
+    process::{Child, ChildStderr, Command},
+    time::timeout,
+};
+
+use crate::support::app::SECRET;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct Node {
+    process: Child,
+    log: tokio::io::Lines<BufReader<ChildStderr>>,
+    pub seen: Vec<String>,
+    pub address: SocketAddr,
+}
+
+impl Node {
+    pub async fn start(database_url: &str, settings: &[(&str, String)]) -> Self {
+        let address = free().await;
+        let mut process = Command::new(env!("CARGO_BIN_EXE_horae"))
+            .arg("serve")
+            .env_clear()
+            .env("HORAE_SECRET", SECRET)
+            .env("DATABASE_URL", database_url)
+            .env("HORAE_LISTEN", address.to_string())
+            .envs(settings.iter().map(|(name, value)| (*name, value)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut node = Self { process, log, seen: Vec::new(), address };
+        node.until("The API is ready").await;
+        node
+    }
+
+    async fn until(&mut self, words: &str) {
+        while let Some(line) = timeout(PATIENCE, self.log.next_line()).await.expect("the node says it").unwrap() {
+            let found = line.contains(words);
+            self.seen.push(line);
+            if found {
+                return;
+            }
+        }
+        panic!("the node ended: {:#?}", self.seen);
+    }
+
+    /// Asks it to stop, waits until it has, and returns all that it logged.
+    pub async fn stop(mut self) -> String {
+        let id = self.process.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
+        while let Some(line) = timeout(PATIENCE, self.log.next_line()).await.expect("the node ends").unwrap() {
+            self.seen.push(line);
+        }
+        assert!(self.process.wait().await.unwrap().success(), "{:#?}", self.seen);
+        self.seen.join("\n")
+    }
+
+    pub async fn get(&self, path: &str) -> (u16, String) {
+        get(self.address, path).await
+    }
+
+    /// The answer to an operation, with further headers.
+    pub async fn ask(&self, headers: &[(&str, &str)], query: &str, variables: Value) -> Value {
+        let uri = format!("http://{}/graphql", self.address);
+        let mut request = Request::post(uri).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let answer = client.request(request.body(Full::<Bytes>::from(body)).unwrap()).await.unwrap();
+        let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+        serde_json::from_slice(&bytes).unwrap()
+    }
+}
+
+/// A question to any address of a node.
+pub async fn get(address: SocketAddr, path: &str) -> (u16, String) {
+    let request = Request::get(format!("http://{address}{path}")).body(Full::<Bytes>::default()).unwrap();
+    let answer = Client::builder(TokioExecutor::new()).build_http().request(request).await.unwrap();
+    let status = answer.status().as_u16();
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+/// An address that was free a moment ago.
+pub async fn free() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap()
+}
