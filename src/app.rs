@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::{Seal, token::TokenKeys},
+    auth::{Seal, Vault, token::TokenKeys},
     config::{Config, ConfigError, MAIL_HANDOVER},
     db::{Db, DbError},
     domain::{
@@ -82,6 +82,7 @@ impl App {
         let cx = Cx {
             db,
             seal: Seal::new(&secret),
+            vault: Vault::new(&secret),
             tokens: TokenKeys::new(&secret),
             clock,
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
@@ -90,6 +91,7 @@ impl App {
         };
         let authenticator = Authenticator::new(cx.clone());
         live.start(cx.clone(), authenticator.clone(), shutdown.clone(), &tasks);
+        tasks.spawn(authenticator.key_uses().keep_writing(cx.clone(), shutdown.clone()));
         let schema = schema::builder()
             .extension(DocumentGuard(DocumentLimits::default()))
             .extension(schema::request::PerOperation)

@@ -51,7 +51,7 @@ pub struct Tenant;
 #[async_trait::async_trait]
 impl MigratorTrait for Tenant {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        sql_files!["tenant": "m0001_centre", "m0002_agenda", "m0003_log"]
+        sql_files!["tenant": "m0001_centre", "m0002_agenda", "m0003_log", "m0007_keys"]
     }
 
     fn migration_table_name() -> DynIden {

@@ -145,6 +145,24 @@ impl PermissionSet {
         Self(self.0 | other.0)
     }
 
+    /// What is in it and not in `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The permissions that these words name; a word that names none is left out.
+    #[must_use]
+    pub fn of_words(words: &[String]) -> Self {
+        Permission::ALL.into_iter().filter(|permission| words.iter().any(|word| word == permission.as_str())).collect()
+    }
+
     /// Its members, in the API's order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.has(*permission))

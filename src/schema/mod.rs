@@ -20,6 +20,7 @@ use async_graphql::{MergedObject, SDLExportOptions, Schema, SchemaBuilder};
 #[derive(MergedObject, Default)]
 pub struct Query(
     identity::IdentityQuery,
+    identity::KeysQuery,
     centre::CentreQuery,
     notifications::NotificationsQuery,
     agenda::AgendaQuery,
@@ -30,6 +31,9 @@ pub struct Query(
 #[derive(MergedObject, Default)]
 pub struct Mutation(
     identity::IdentityMutation,
+    identity::MfaMutation,
+    identity::KeysMutation,
+    identity::CapabilityMutation,
     centre::CentreMutation,
     agenda::AgendaMutation,
     booking::BookingMutation,

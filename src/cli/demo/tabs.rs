@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::centres::{self, DemoCentre};
 use crate::{
     app::App,
-    domain::identity::login::{self, Login},
+    domain::identity::login::{self, LoggedIn, Login},
     http::graphiql::Tab,
 };
 
@@ -119,7 +119,10 @@ async fn access_token(app: &App, centre: &DemoCentre) -> Option<String> {
         device: Some("GraphiQL".to_owned()),
         request_id: "graphiql".to_owned(),
     };
-    login::run(&app.cx, login).await.ok().map(|tokens| tokens.access)
+    match login::run(&app.cx, login).await.ok()? {
+        LoggedIn::Session(tokens) => Some(tokens.access),
+        LoggedIn::Challenge(_) => None,
+    }
 }
 
 /// A branch, a treatment and the next free slot, as a booking page sees them.

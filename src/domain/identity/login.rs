@@ -1,11 +1,14 @@
-//! Login with mail and password.
+//! Login with mail and password; a user with a second factor gets a challenge first.
 
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::session::{self, Tokens};
+use super::{
+    mfa::{self, Challenge},
+    session::{self, Tokens},
+};
 use crate::{
-    auth::{Actor, password, token_hash},
+    auth::{Actor, password},
     db::{Access, TenantStatus},
     domain::{
         change::{Change, Changes},
@@ -28,18 +31,28 @@ pub struct Login {
     pub request_id: String,
 }
 
+/// What a right password opens.
+#[derive(Clone)]
+pub enum LoggedIn {
+    /// A session.
+    Session(Tokens),
+    /// The user has a second factor, and this waits for its code.
+    Challenge(Challenge),
+}
+
 #[derive(FromQueryResult)]
 struct UserRow {
     id: Uuid,
     password_hash: Option<String>,
     status: String,
+    has_factor: bool,
 }
 
-/// Opens a session. Unknown centre, unknown mail, wrong password and locked user get the same answer in the same time.
+/// Opens a session, or a challenge for the second factor. Unknown centre, unknown mail, wrong password and locked user get the same answer in the same time.
 ///
 /// # Errors
 /// Refused as said; faults of the database.
-pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
+pub async fn run(cx: &Cx, input: Login) -> Result<LoggedIn, Failure> {
     if input.password.len() > 1_000 {
         return Err(wrong());
     }
@@ -49,7 +62,12 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
         Some(tenant) => {
             let tx = cx.db.begin(tenant, Access::Read).await?;
             let user = tx
-                .find("SELECT id, password_hash, status FROM users WHERE email = $1", [input.email.clone().into()])
+                .find(
+                    "SELECT id, password_hash, status,
+                         EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS has_factor
+                     FROM users WHERE email = $1",
+                    [input.email.clone().into()],
+                )
                 .await?;
             tx.commit().await?;
             user
@@ -66,8 +84,6 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
         metrics::counter!("horae_logins_total", "outcome" => "refused").increment(1);
         return Err(wrong());
     }
-    let session = cx.new_id();
-    let tokens = session::tokens(cx, &tenant, user.id, session)?;
     let actor = Actor {
         id: Some(user.id),
         kind: crate::auth::ActorKind::User,
@@ -75,23 +91,17 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
     };
     // A login is possible in maintenance too: it changes nothing of the centre's own.
     let tx = cx.db.begin(&actor.tenant, Access::Write).await?;
-    tx.run(
-        "INSERT INTO sessions (id, user_id, refresh_hash, device, created_at, refreshed_at, expires_at) VALUES ($1, $2, $3, $4, $5, $5, $6)",
-        [
-            session.into(),
-            user.id.into(),
-            token_hash(&tokens.refresh).into(),
-            input.device.map(|device| device.chars().take(200).collect::<String>()).into(),
-            cx.now().into(),
-            tokens.refresh_expires_at.into(),
-        ],
-    )
-    .await?;
-    tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.id.into(), cx.now().into()]).await?;
+    if user.has_factor {
+        let challenge = mfa::open(cx, &tx, user.id, mfa::Aim::Login).await?;
+        cx.commit(tx, Changes::one(&actor, Change::audited("login", "User", user.id))).await?;
+        metrics::counter!("horae_logins_total", "outcome" => "mfa_required").increment(1);
+        return Ok(LoggedIn::Challenge(challenge));
+    }
+    let tokens = session::open(cx, &tx, user.id, input.device.as_deref(), false).await?;
     let change = Change { event: Some("user.login"), ..Change::audited("login", "User", user.id) };
     cx.commit(tx, Changes::one(&actor, change)).await?;
     metrics::counter!("horae_logins_total", "outcome" => "ok").increment(1);
-    Ok(tokens)
+    Ok(LoggedIn::Session(tokens))
 }
 
 fn wrong() -> Failure {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::session::{self, Tokens};
 use crate::{
-    auth::{Actor, ActorKind, token_hash},
+    auth::{Actor, ActorKind, token_hash, word},
     db::{Access, Tenant, TenantStatus},
     domain::{
         change::{Change, Changes},
@@ -29,7 +29,7 @@ struct SessionRow {
 pub async fn run(cx: &Cx, refresh_token: &str, request_id: &str) -> Result<Tokens, Failure> {
     let invalid =
         || Failure::from(Refusal::new(Code::TokenInvalid, "the session is over; log in again").at("refreshToken"));
-    let key = session::route("rt", refresh_token).ok_or_else(invalid)?;
+    let key = session::route(word::REFRESH, refresh_token).ok_or_else(invalid)?;
     let tenant = cx.db.find_tenant_by_key(key).await?.ok_or_else(invalid)?;
     if !matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance) {
         return Err(invalid());

@@ -4,8 +4,8 @@ use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
 use crate::{
-    auth::secret_token,
-    db::Tenant,
+    auth::{token_hash, word},
+    db::{Tenant, TenantTx},
     domain::{cx::Cx, refusal::Failure},
 };
 
@@ -27,18 +27,7 @@ pub struct Tokens {
     pub refresh_expires_at: DateTime<Utc>,
 }
 
-/// A word that starts with the tenant's number, so that it can be looked up in the right schema.
-pub(super) fn routed_token(prefix: &str, tenant_key: i32) -> String {
-    format!("{prefix}{tenant_key}.{}", secret_token())
-}
-
-/// The tenant's number in a routed word.
-pub(super) fn route(prefix: &str, token: &str) -> Option<i32> {
-    if token.len() > 200 {
-        return None;
-    }
-    token.strip_prefix(prefix)?.split_once('.')?.0.parse().ok()
-}
+pub(super) use word::route;
 
 /// Fresh tokens for a session. The refresh token's hash is the caller's to store.
 pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid) -> Result<Tokens, Failure> {
@@ -51,7 +40,36 @@ pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid) -> Res
     Ok(Tokens {
         access,
         access_expires_at,
-        refresh: routed_token("rt", tenant.key),
+        refresh: word::routed(word::REFRESH, tenant.key),
         refresh_expires_at: now + REFRESH_TTL,
     })
+}
+
+/// Opens a session of a user who has proved who they are, with a second factor or without.
+pub(super) async fn open(
+    cx: &Cx,
+    tx: &TenantTx,
+    user: Uuid,
+    device: Option<&str>,
+    second_factor: bool,
+) -> Result<Tokens, Failure> {
+    let now = cx.now();
+    let session = cx.new_id();
+    let tokens = tokens(cx, tx.tenant(), user, session)?;
+    tx.run(
+        "INSERT INTO sessions (id, user_id, refresh_hash, device, created_at, refreshed_at, expires_at, mfa_at)
+         VALUES ($1, $2, $3, $4, $5, $5, $6, $7)",
+        [
+            session.into(),
+            user.into(),
+            token_hash(&tokens.refresh).into(),
+            device.map(|device| device.chars().take(200).collect::<String>()).into(),
+            now.into(),
+            tokens.refresh_expires_at.into(),
+            second_factor.then_some(now).into(),
+        ],
+    )
+    .await?;
+    tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.into(), now.into()]).await?;
+    Ok(tokens)
 }

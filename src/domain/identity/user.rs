@@ -60,6 +60,7 @@ pub struct User {
     pub branch_ids: Vec<Uuid>,
     pub professional: Option<Uuid>,
     pub zone: Option<Tz>,
+    pub mfa_enabled: bool,
     pub last_login_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -83,6 +84,7 @@ struct UserRow {
     branch_ids: Vec<Uuid>,
     professional_id: Option<Uuid>,
     time_zone: Option<String>,
+    mfa_enabled: bool,
     last_login_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -122,6 +124,7 @@ pub async fn users(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<User>, Failure> 
         .all(
             "SELECT u.id, u.version, u.email, u.name, u.status, u.branch_ids, p.id AS professional_id, u.time_zone, u.last_login_at,
                  u.created_at, u.updated_at,
+                 EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS mfa_enabled,
                  coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'builtin', r.builtin,
                          'permissions', to_jsonb(r.permissions)) ORDER BY r.name)
                      FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]') AS roles
@@ -143,6 +146,7 @@ pub async fn users(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<User>, Failure> 
                 name: row.name,
                 branch_ids: row.branch_ids,
                 professional: row.professional_id,
+                mfa_enabled: row.mfa_enabled,
                 last_login_at: row.last_login_at,
                 created_at: row.created_at,
                 updated_at: row.updated_at,

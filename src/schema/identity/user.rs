@@ -137,7 +137,7 @@ impl User {
 
     /// Whether a second factor is asked for at login.
     async fn mfa_enabled(&self) -> bool {
-        false
+        self.model.mfa_enabled
     }
 
     /// When the user last logged in.

@@ -61,7 +61,7 @@ impl Visit {
     pub async fn token(&self, purpose: &str) -> String {
         let start: DateTime<Utc> = START.parse().unwrap();
         let token =
-            format!("{}{}.{}", patient_link::PREFIX, self.centre.system.tenant.key, self.app.app.cx.new_id().simple());
+            format!("{}{}.{}", word::CAPABILITY, self.centre.system.tenant.key, self.app.app.cx.new_id().simple());
         self.centre
             .run(
                 "INSERT INTO capability_tokens (id, token_hash, purpose, resource_id, expires_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
