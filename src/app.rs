@@ -22,7 +22,7 @@ use crate::{
         graphql::{DocumentGuard, DocumentLimits, Sockets},
     },
     jobs::{Worker, WorkerOptions},
-    mail::{Mailer, SmtpSettings},
+    mail::{self, Mailer, SmtpSettings},
     schema::{self, ApiSchema},
 };
 
@@ -127,6 +127,7 @@ impl App {
             metrics,
             graphiql,
             cx: self.cx.clone(),
+            calendar: mail::calendar::feed,
         })
     }
 

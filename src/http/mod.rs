@@ -1,4 +1,4 @@
-//! What the server speaks to the outside: GraphQL over HTTP and WebSocket, the pages behind mails, GraphiQL, health,
+//! What the server speaks to the outside: GraphQL over HTTP and WebSocket, the pages behind mails, calendars, GraphiQL, health,
 //! metrics, and what every request passes through on its way.
 //!
 //! Rules do not belong here. The transport asks a [`graphql::Gate`] who calls ([`gate`] answers) and hands the rest to
@@ -6,6 +6,7 @@
 
 mod access_log;
 mod appointment_page;
+mod calendar_feed;
 mod gate;
 pub mod graphiql;
 pub mod graphql;
@@ -16,6 +17,7 @@ mod serve;
 
 pub use access_log::log_access;
 pub use appointment_page::appointment_page;
+pub use calendar_feed::{WriteCalendar, calendar_feed};
 pub use gate::ActorGate;
 pub use health::{Readiness, health_router, metrics_router};
 pub use request_id::{RequestId, assign_request_id};

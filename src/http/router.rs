@@ -18,7 +18,7 @@ use tower_http::{
 };
 
 use super::{
-    ActorGate, Readiness, appointment_page, assign_request_id,
+    ActorGate, Readiness, WriteCalendar, appointment_page, assign_request_id, calendar_feed,
     graphiql::GraphiqlPage,
     graphql::{self, SocketOptions, Sockets, TransportOptions},
     health_router, log_access, metrics_router,
@@ -41,8 +41,10 @@ pub struct Surface<E> {
     pub metrics: Option<PrometheusHandle>,
     /// The page for exploring the API.
     pub graphiql: GraphiqlPage,
-    /// What the pages behind mails stand on.
+    /// What the pages behind mails and the calendars stand on.
     pub cx: Cx,
+    /// Writes a calendar.
+    pub calendar: WriteCalendar,
 }
 
 /// The router.
@@ -58,7 +60,8 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
         .route("/", get(|| async { Redirect::temporary("/graphiql") }))
         .merge(api)
         .merge(surface.graphiql.router())
-        .merge(appointment_page(surface.cx))
+        .merge(appointment_page(surface.cx.clone()))
+        .merge(calendar_feed(surface.cx, surface.calendar))
         .merge(health_router(surface.readiness));
     if let Some(metrics) = surface.metrics {
         router = router.merge(metrics_router(metrics));

@@ -1,12 +1,18 @@
 //! Capability tokens: one thing, one purpose, some uses, some time.
 
+use axum::{
+    body::Body,
+    http::{Request, header},
+};
 use chrono::TimeDelta;
 use futures::future::join_all;
 use horae::{
     auth::BuiltinRole,
     schema::id::{GlobalIds, Kind},
 };
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::{field, fine, refusal, refused};
@@ -277,4 +283,53 @@ async fn an_agenda_can_be_subscribed_to_by_who_sees_it() {
     for input in [feed(Kind::Resource, desk.ana), feed(Kind::Branch, desk.branch)] {
         assert_eq!(refused(&issue(&berta, input).await), refusal("NOT_FOUND", "resourceId"));
     }
+}
+
+/// Status, type and body of an address.
+async fn fetch(app: &TestApp, path: &str) -> (u16, String, String) {
+    let answer = app.router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+    let status = answer.status().as_u16();
+    let kind = answer.headers().get(header::CONTENT_TYPE).map(|kind| kind.to_str().unwrap().to_owned());
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    (status, kind.unwrap_or_default(), String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn a_calendar_shows_the_agenda_and_no_patient() {
+    let desk = Desk::open().await;
+    let berta = desk.centre.professional("Berta", desk.branch).await;
+    let peeling = desk.centre.treatment("Peeling, suave; \u{1F33F}", 45).await;
+    let pedro = desk.centre.patient("Pedro", "Rojas").await;
+    let booking = |start| Booking::new(desk.branch, pedro, peeling, start, 45).with(berta);
+    desk.centre.book(booking("2026-07-15T15:00:00Z")).await;
+    desk.centre.book(booking("2026-07-16T15:00:00Z").status("CANCELLED")).await;
+    desk.centre.book(booking("2027-07-16T15:00:00Z")).await;
+    let feed = |kind: Kind, id: Uuid, uses: i32| json!({"purpose": "CALENDAR_FEED", "resourceId": desk.ids.encode(kind, id), "ttlSeconds": 3600, "maxUses": uses});
+    let (of_ana, _) = desk.issued(feed(Kind::Resource, desk.ana, 2)).await;
+    let (of_branch, _) = desk.issued(feed(Kind::Branch, desk.branch, 9)).await;
+
+    let (status, kind, ics) = fetch(&desk.app, &format!("/c/{of_ana}.ics")).await;
+    assert_eq!((status, kind.as_str()), (200, "text/calendar; charset=utf-8"));
+    let calendar: icalendar::Calendar = ics.parse().unwrap();
+    assert_eq!(calendar.events().count(), 1);
+    assert!(ics.contains("\r\nX-WR-CALNAME:Ana\r\n") && ics.contains("\r\nDTSTART:20260714T140000Z\r\n"), "{ics}");
+    assert!(ics.contains("\r\nSUMMARY:Limpieza · ") && ics.contains("\r\nLOCATION:Providencia\r\n"), "{ics}");
+
+    let (_, _, ics) = fetch(&desk.app, &format!("/c/{of_branch}.ics")).await;
+    assert_eq!(ics.matches("BEGIN:VEVENT").count(), 2, "neither what was cancelled nor what is far: {ics}");
+    assert!(ics.contains("SUMMARY:Peeling\\, suave\\; \u{1F33F} · "), "{ics}");
+    for name in ["Rosa", "Soto", "Pedro", "Rojas", "@pacientes"] {
+        assert!(!ics.contains(name), "{ics}");
+    }
+
+    assert_eq!(fetch(&desk.app, &format!("/c/{of_ana}.ics")).await.0, 200);
+    assert_eq!(fetch(&desk.app, &format!("/c/{of_ana}.ics")).await.0, 410, "used up");
+    let (link, _) = desk.issued(desk.input("APPOINTMENT_MANAGE")).await;
+    for path in
+        [format!("/c/{link}.ics"), format!("/c/{of_branch}"), "/c/ct1.guess.ics".to_owned(), "/c/x.ics".to_owned()]
+    {
+        assert_eq!(fetch(&desk.app, &path).await.0, 404, "{path}");
+    }
+    desk.app.clock.advance(TimeDelta::hours(1));
+    assert_eq!(fetch(&desk.app, &format!("/c/{of_branch}.ics")).await.0, 410, "expired");
 }

@@ -74,8 +74,11 @@ async fn subject(tx: &TenantTx, taken: &Taken) -> Result<Option<(Subject, Option
     })
 }
 
-/// Whose agenda an id names: a branch's, or a professional's or room's.
-pub(super) async fn agenda(tx: &TenantTx, id: Uuid) -> Result<Option<Subject>, Failure> {
+/// Whose agenda an id names: a branch's, or a professional's or room's. None: it is gone.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn agenda(tx: &TenantTx, id: Uuid) -> Result<Option<Subject>, Failure> {
     let branch: Option<bool> = tx
         .scalar(
             "SELECT true FROM branches WHERE id = $1 UNION ALL SELECT false FROM resources WHERE id = $1",
