@@ -111,9 +111,6 @@ async fn a_token_opens_one_thing_once_to_whoever_holds_it() {
     tx.commit().await.unwrap();
     let (_, secret) = token.split_once('.').unwrap();
     assert!(texts.iter().all(|text| !text.contains(secret)), "only a hash is kept");
-    for event in ["capability.issued", "capability.redeemed"] {
-        assert!(texts.len() > 2, "{event}");
-    }
     let trail = "SELECT count(*) FROM audit_entries WHERE action IN ('issueCapability', 'redeemCapability')";
     assert_eq!(desk.centre.count(trail).await, 2);
 }

@@ -1,6 +1,6 @@
 //! The second factor: enrolling, logging in with it, replay, guessing, losing the telephone.
 
-use chrono::{TimeDelta, Timelike};
+use chrono::TimeDelta;
 use futures::future::join_all;
 use horae::{
     auth::{BuiltinRole, totp},
@@ -440,5 +440,4 @@ async fn nothing_secret_lies_in_the_database() {
         assert!(texts.iter().all(|text| !text.contains(&word)), "{word}");
     }
     assert!(texts.len() > 10);
-    assert_eq!(app.now().second(), 0);
 }
