@@ -174,7 +174,7 @@ impl AuthTokens {
         let until = Instant::utc(challenge.expires_at);
         Self {
             access_token: String::new(),
-            access_expires_at: until.clone(),
+            access_expires_at: until,
             refresh_token: String::new(),
             refresh_expires_at: until,
             mfa_required: true,
