@@ -31,7 +31,7 @@ mod tests {
             ("https://Alfa.test/", "https://alfa.test"),
             ("https://alfa.test:443", "https://alfa.test"),
             ("http://localhost:3000", "http://localhost:3000"),
-            ("https://peluquería.cl", "https://xn--peluquera-i5a.cl"),
+            ("https://peluquería.cl", "https://xn--peluquera-n5a.cl"),
         ] {
             assert_eq!(origin(text).as_deref(), Some(form));
         }
