@@ -9,7 +9,9 @@ pub fn origin(text: &str) -> Option<String> {
         return None;
     }
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
-    let bare = url.path() == "/"
+    // The URL standard takes an asterisk for a name; who writes one means a pattern, which no browser ever sends.
+    let bare = url.host_str().is_some_and(|host| !host.contains('*'))
+        && url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none()
         && url.username().is_empty()
