@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::Seal,
+    auth::{Seal, Vault},
     config::{Config, ConfigError, MAIL_HANDOVER},
     db::{Db, DbError},
     domain::{
@@ -22,7 +22,7 @@ use crate::{
         graphql::{DocumentGuard, DocumentLimits, Sockets},
     },
     jobs::{Worker, WorkerOptions},
-    mail::{Mailer, SmtpSettings},
+    mail::{self, Mailer, SmtpSettings},
     schema::{self, request::Api},
 };
 
@@ -84,6 +84,7 @@ impl App {
         let cx = Cx {
             db,
             seal: Seal::new(&secret),
+            vault: Vault::new(&secret),
             tokens: config.token_keys()?,
             clock,
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
@@ -95,6 +96,7 @@ impl App {
         let presence = Presence::new(cx.clone(), authenticator.clone());
         live.start(cx.clone(), authenticator.clone(), presence.clone(), shutdown.clone(), &tasks);
         tasks.spawn(presence.clone().watch(shutdown.clone()));
+        tasks.spawn(authenticator.key_uses().keep_writing(cx.clone(), shutdown.clone()));
         let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
         let schema = DocumentGuard {
             limits: DocumentLimits::default(),
@@ -141,6 +143,7 @@ impl App {
             metrics,
             graphiql,
             cx: self.cx.clone(),
+            calendar: mail::calendar::feed,
         })
     }
 

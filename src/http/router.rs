@@ -18,7 +18,8 @@ use tower_http::{
 };
 
 use super::{
-    ActorGate, Readiness, TrustedProxies, account_page, appointment_page, assign_client_address, assign_request_id,
+    ActorGate, Readiness, TrustedProxies, WriteCalendar, account_page, appointment_page, assign_client_address,
+    assign_request_id, calendar_feed,
     graphiql::GraphiqlPage,
     graphql::{self, SocketOptions, Sockets, TransportOptions},
     health_router, log_access, metrics_router,
@@ -43,8 +44,10 @@ pub struct Surface<E> {
     pub metrics: Option<PrometheusHandle>,
     /// The page for exploring the API.
     pub graphiql: GraphiqlPage,
-    /// What the pages behind mails stand on.
+    /// What the pages behind mails and the calendars stand on.
     pub cx: Cx,
+    /// Writes a calendar.
+    pub calendar: WriteCalendar,
 }
 
 /// The router.
@@ -61,7 +64,8 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
         .merge(api)
         .merge(surface.graphiql.router())
         .merge(account_page(surface.cx.clone()))
-        .merge(appointment_page(surface.cx))
+        .merge(appointment_page(surface.cx.clone()))
+        .merge(calendar_feed(surface.cx, surface.calendar))
         .merge(health_router(surface.readiness));
     if let Some(metrics) = surface.metrics {
         router = router.merge(metrics_router(metrics));

@@ -97,6 +97,7 @@ pub fn subject_kind(subject_type: &str) -> Option<Kind> {
         "Patient" => Kind::Patient,
         "EmailMessage" => Kind::EmailMessage,
         "ApiKey" => Kind::ApiKey,
+        "CapabilityToken" => Kind::CapabilityToken,
         _ => return None,
     })
 }
