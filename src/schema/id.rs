@@ -33,6 +33,7 @@ pub enum Kind {
     ApiKey = 15,
     Suppression = 16,
     CapabilityToken = 17,
+    PasswordResetRequest = 18,
 }
 
 /// Seals and opens the ids of one tenant.

@@ -98,6 +98,7 @@ pub fn subject_kind(subject_type: &str) -> Option<Kind> {
         "EmailMessage" => Kind::EmailMessage,
         "ApiKey" => Kind::ApiKey,
         "CapabilityToken" => Kind::CapabilityToken,
+        "PasswordResetRequest" => Kind::PasswordResetRequest,
         _ => return None,
     })
 }

@@ -10,7 +10,7 @@ use horae::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{field, fine, refusal, refused};
+use super::{field, fine, refusal, refused, secret_of};
 use crate::support::{
     app::{Client, PASSWORD, TestApp},
     fixtures::Centre,
@@ -50,10 +50,9 @@ impl Phone {
     async fn enrolled(client: &Client) -> Self {
         let payload = fine(field(client, ENROL, json!({}), "enrolMfa").await);
         let uri = payload["otpauthUri"].as_str().unwrap();
-        let secret = uri.split(['?', '&']).find_map(|part| part.strip_prefix("secret=")).unwrap();
         let recovery = payload["recoveryCodes"].as_array().unwrap();
         Self {
-            secret: base32(secret),
+            secret: secret_of(uri),
             recovery: recovery.iter().map(|code| code.as_str().unwrap().to_owned()).collect(),
             challenge: payload["mfaChallengeId"].as_str().unwrap().to_owned(),
         }
@@ -80,21 +79,6 @@ impl Phone {
             .collect();
         (0..4).map(|n| format!("{n:06}")).find(|code| !right.contains(code)).unwrap()
     }
-}
-
-/// RFC 4648.
-fn base32(text: &str) -> Vec<u8> {
-    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
-    for letter in text.bytes() {
-        let five = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == letter).unwrap();
-        bits = (bits << 5) | u32::try_from(five).unwrap();
-        count += 5;
-        if count >= 8 {
-            count -= 8;
-            bytes.push(u8::try_from((bits >> count) & 0xFF).unwrap());
-        }
-    }
-    bytes
 }
 
 async fn login(app: &TestApp, email: &str) -> Value {
@@ -234,7 +218,9 @@ async fn a_word_that_is_no_challenge_completes_nothing() {
     }
     // The right password is no way around a lock that came after it.
     let centre = Centre::of(&app, "alfa").await;
-    centre.run("UPDATE users SET status = 'LOCKED'", vec![]).await;
+    // A centre cannot be left without an administrator.
+    app.user("alfa", BuiltinRole::Administrator).await;
+    centre.run("UPDATE users SET status = 'LOCKED' WHERE email = $1", vec![EMAIL.into()]).await;
     assert_eq!(refused(&complete(&app, &id, &phone.code(&app)).await), refusal("TOKEN_INVALID", "challengeId"));
     centre.run("UPDATE users SET status = 'ACTIVE'", vec![]).await;
     fine(complete(&app, &id, &phone.code(&app)).await);

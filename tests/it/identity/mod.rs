@@ -45,3 +45,23 @@ fn fine(payload: Value) -> Value {
     assert_eq!(payload["userErrors"], json!([]), "{payload:#}");
     payload
 }
+
+/// The secret that an authenticator app reads from its address.
+pub fn secret_of(uri: &str) -> Vec<u8> {
+    base32(uri.split(['?', '&']).find_map(|part| part.strip_prefix("secret=")).unwrap())
+}
+
+/// RFC 4648.
+fn base32(text: &str) -> Vec<u8> {
+    let (mut bits, mut count, mut bytes) = (0_u32, 0, Vec::new());
+    for letter in text.bytes() {
+        let five = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".iter().position(|known| *known == letter).unwrap();
+        bits = (bits << 5) | u32::try_from(five).unwrap();
+        count += 5;
+        if count >= 8 {
+            count -= 8;
+            bytes.push(u8::try_from((bits >> count) & 0xFF).unwrap());
+        }
+    }
+    bytes
+}
