@@ -7,7 +7,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    auth::Seal,
+    auth::{Seal, Vault},
     config::{Config, ConfigError, MAIL_HANDOVER},
     db::{Db, DbError},
     domain::{
@@ -24,7 +24,7 @@ use crate::{
     },
     jobs::{Worker, WorkerOptions},
     limiter,
-    mail::{Mailer, SmtpSettings},
+    mail::{self, Mailer, SmtpSettings},
     schema::{self, limits::Limits, request::Api},
     telemetry::metrics::Exposition,
 };
@@ -89,6 +89,7 @@ impl App {
         let cx = Cx {
             db,
             seal: Seal::new(&secret),
+            vault: Vault::new(&secret),
             tokens: config.token_keys()?,
             clock,
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
@@ -102,6 +103,7 @@ impl App {
         tasks.spawn(presence.clone().watch(shutdown.clone()));
         let limiter = limiter::build(config.redis_url.as_deref(), Arc::clone(&cx.clock))
             .map_err(|problem| StartError::Other(format!("REDIS_URL: {problem}")))?;
+        tasks.spawn(authenticator.key_uses().keep_writing(cx.clone(), shutdown.clone()));
         let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
         let types = Arc::new(schema::registry());
         let limits = Limits::new(config.rates, Arc::clone(&limiter), Arc::clone(&types));
@@ -157,6 +159,7 @@ impl App {
             metrics: metrics.map(|handle| Exposition::new(handle, self.cx.db.clone())),
             graphiql,
             cx: self.cx.clone(),
+            calendar: mail::calendar::feed,
         })
     }
 

@@ -51,7 +51,9 @@ pub struct Tenant;
 #[async_trait::async_trait]
 impl MigratorTrait for Tenant {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        sql_files!["tenant": "m0001_centre", "m0002_agenda", "m0003_log", "m0005_users", "m0006_sessions", "m0008_audit"]
+        sql_files![
+            "tenant": "m0001_centre", "m0002_agenda", "m0003_log", "m0005_users", "m0006_sessions", "m0007_keys", "m0008_audit"
+        ]
     }
 
     fn migration_table_name() -> DynIden {

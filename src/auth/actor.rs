@@ -85,6 +85,8 @@ pub struct Actor {
     pub professional: Option<Uuid>,
     /// A booking page's key: may book online, nothing else.
     pub publishable: bool,
+    /// A role of the user needs a second factor that this login has not given: may enrol one, nothing else.
+    pub mfa_pending: bool,
     /// The request that this is part of; in every log line, event and audit entry.
     pub request_id: Arc<str>,
     /// Where the request came from, if it came from outside.
@@ -105,6 +107,7 @@ impl Actor {
             branches: None,
             professional: None,
             publishable: false,
+            mfa_pending: false,
             request_id: request_id.into(),
             ip: None,
         }
@@ -131,6 +134,12 @@ impl Actor {
                 (Scope::Branch(branch), Some(branches)) => branches.contains(&branch),
                 (Scope::Centre, Some(_)) => false,
             }
+    }
+
+    /// What the caller's rights hang on, and end with: the session of a user, the key of a program.
+    #[must_use]
+    pub fn grant(&self) -> Option<Uuid> {
+        self.session.or_else(|| self.id.filter(|_| self.kind == ActorKind::ApiKey))
     }
 
     /// The name under which this caller's idempotency keys are kept.

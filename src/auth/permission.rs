@@ -163,6 +163,12 @@ impl PermissionSet {
         Self(self.0 | other.0)
     }
 
+    /// What is in it and not in `other`.
+    #[must_use]
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Its members, in the API's order.
     pub fn iter(self) -> impl Iterator<Item = Permission> {
         Permission::ALL.into_iter().filter(move |permission| self.has(*permission))

@@ -116,11 +116,17 @@ fn keyed(key: &[u8]) -> Hmac<Sha256> {
 /// A new secret word of 256 random bits, for refresh tokens, keys and links. Only its [`token_hash`] is stored.
 #[must_use]
 pub fn secret_token() -> String {
+    BASE64.encode(random_bytes::<32>())
+}
+
+/// Bytes that nobody can foretell.
+#[must_use]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
     use rand::RngCore;
-    let mut bytes = [0_u8; 32];
-    #[expect(clippy::disallowed_methods, reason = "the one source of secret words")]
+    let mut bytes = [0_u8; N];
+    #[expect(clippy::disallowed_methods, reason = "the one source of secrets")]
     rand::rng().fill_bytes(&mut bytes);
-    BASE64.encode(bytes)
+    bytes
 }
 
 /// What is stored of a secret word. A fast hash is enough: the word has 256 bits of its own.

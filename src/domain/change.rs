@@ -61,10 +61,10 @@ impl Change {
 }
 
 impl Change {
-    /// Whether somebody may do something else now, or may not go on. A login and a refresh change nobody's rights.
+    /// Whether somebody may do something else now, or may not go on. A login, a refresh and a wrong code change nobody's rights.
     fn touches_rights(&self) -> bool {
         matches!(self.subject_type, "User" | "Role" | "Session" | "ApiKey")
-            && !matches!(self.action, "login" | "refreshSession")
+            && !matches!(self.action, "login" | "refreshSession" | "enrolMfa" | "refuseMfa")
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     refusal::{Code, Failure, Refusal},
 };
 use crate::{
-    auth::{Actor, Seal, token::TokenKeys},
+    auth::{Actor, Seal, Vault, token::TokenKeys},
     db::{Access, Db, TenantId, TenantStatus, TenantTx},
 };
 
@@ -31,6 +31,8 @@ pub struct Cx {
     pub db: Db,
     /// Signs ids, cursors and slots.
     pub seal: Seal,
+    /// Encrypts what must not lie in the database in clear.
+    pub vault: Vault,
     /// Signs access tokens.
     pub tokens: TokenKeys,
     /// Time.

@@ -140,7 +140,7 @@ pub(super) fn is_of_appointment(event_type: &str) -> bool {
 
 /// Whether this type of event may have changed what somebody may do.
 pub(super) fn is_of_rights(event_type: &str) -> bool {
-    event_type.starts_with("user.") && event_type != "user.login"
+    event_type == "api_key.revoked" || (event_type.starts_with("user.") && event_type != "user.login")
 }
 
 impl What {

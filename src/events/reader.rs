@@ -310,7 +310,7 @@ impl Reader<'_> {
     }
 
     async fn check_rights(&mut self, tx: &TenantTx) -> Result<(), Failure> {
-        let asked = self.channel.standings.sessions();
+        let asked = self.channel.standings.grants();
         if !asked.is_empty() {
             let known = authenticate::rights(tx, asked.clone(), self.hub.cx.now()).await?;
             let lost = self.channel.standings.judge(&asked, &known);
@@ -331,8 +331,8 @@ impl Reader<'_> {
             return;
         }
         // So that who comes back at once is not let in with what was known before.
-        for session in lost.into_iter().flatten() {
-            self.hub.authenticator.forget(self.channel.tenant, session).await;
+        for grant in lost.into_iter().flatten() {
+            self.hub.authenticator.forget(self.channel.tenant, grant).await;
         }
         self.channel.rights_changed();
     }

@@ -15,7 +15,8 @@ use crate::{auth::Actor, domain::identity::authenticate::Rights};
 
 /// What one subscriber might do when it came.
 pub(super) struct Standing {
-    session: Option<Uuid>,
+    /// Session or key.
+    grant: Option<Uuid>,
     rights: Rights,
     lost: AtomicBool,
 }
@@ -34,32 +35,32 @@ pub(super) struct Standings(Mutex<Vec<Weak<Standing>>>);
 impl Standings {
     pub(super) fn enter(&self, actor: &Actor) -> Arc<Standing> {
         let standing =
-            Arc::new(Standing { session: actor.session, rights: Rights::of(actor), lost: AtomicBool::new(false) });
+            Arc::new(Standing { grant: actor.grant(), rights: Rights::of(actor), lost: AtomicBool::new(false) });
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(&standing));
         standing
     }
 
-    /// The sessions of all who are still there.
-    pub(super) fn sessions(&self) -> Vec<Uuid> {
+    /// The sessions and keys of all who are still there.
+    pub(super) fn grants(&self) -> Vec<Uuid> {
         let mut standings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         standings.retain(|standing| standing.strong_count() > 0);
-        let mut sessions: Vec<Uuid> =
-            standings.iter().filter_map(Weak::upgrade).filter_map(|standing| standing.session).collect();
-        sessions.sort_unstable();
-        sessions.dedup();
-        sessions
+        let mut grants: Vec<Uuid> =
+            standings.iter().filter_map(Weak::upgrade).filter_map(|standing| standing.grant).collect();
+        grants.sort_unstable();
+        grants.dedup();
+        grants
     }
 
-    /// Marks those of the `asked` sessions that have other rights than they came with. Returns their sessions.
+    /// Marks those of the `asked` sessions and keys that have other rights than they came with. Returns theirs.
     pub(super) fn judge(&self, asked: &[Uuid], known: &HashMap<Uuid, Rights>) -> Vec<Option<Uuid>> {
         self.lose(|standing| {
-            standing.session.is_some_and(|session| {
-                asked.binary_search(&session).is_ok() && known.get(&session) != Some(&standing.rights)
-            })
+            standing
+                .grant
+                .is_some_and(|grant| asked.binary_search(&grant).is_ok() && known.get(&grant) != Some(&standing.rights))
         })
     }
 
-    /// Marks everybody: the centre is closed. Returns their sessions.
+    /// Marks everybody: the centre is closed. Returns theirs.
     pub(super) fn lose_all(&self) -> Vec<Option<Uuid>> {
         self.lose(|_| true)
     }
@@ -72,7 +73,7 @@ impl Standings {
             .filter(|standing| !standing.is_lost() && lost(standing))
             .map(|standing| {
                 standing.lost.store(true, Ordering::Release);
-                standing.session
+                standing.grant
             })
             .collect()
     }

@@ -1,4 +1,4 @@
-//! What the server speaks to the outside: GraphQL over HTTP and WebSocket, the pages behind mails, GraphiQL, health,
+//! What the server speaks to the outside: GraphQL over HTTP and WebSocket, the pages behind mails, calendars, GraphiQL, health,
 //! metrics, and what every request passes through on its way.
 //!
 //! Rules do not belong here. The transport asks a [`graphql::Gate`] who calls ([`gate`] answers) and hands the rest to
@@ -7,6 +7,7 @@
 mod access_log;
 mod account_page;
 mod appointment_page;
+mod calendar_feed;
 mod client_address;
 mod form_page;
 mod gate;
@@ -22,6 +23,7 @@ mod tries;
 pub use access_log::log_access;
 pub use account_page::account_page;
 pub use appointment_page::appointment_page;
+pub use calendar_feed::{WriteCalendar, calendar_feed};
 pub use client_address::{ClientAddress, TrustedProxies, assign_client_address};
 pub use gate::ActorGate;
 pub use health::{Readiness, health_router, metrics_router};

@@ -18,8 +18,8 @@ use tower_http::{
 };
 
 use super::{
-    ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, account_page, add_security_headers,
-    appointment_page, assign_client_address, assign_request_id,
+    ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, WriteCalendar, account_page,
+    add_security_headers, appointment_page, assign_client_address, assign_request_id, calendar_feed,
     graphiql::GraphiqlPage,
     graphql::{self, OperationNames, SocketOptions, SocketPlaces, Sockets, TransportOptions},
     health_router, limit_tries, log_access, metrics_router,
@@ -62,8 +62,10 @@ pub struct Surface<E> {
     pub metrics: Option<Exposition>,
     /// The page for exploring the API.
     pub graphiql: GraphiqlPage,
-    /// What the pages behind mails stand on.
+    /// What the pages behind mails and the calendars stand on.
     pub cx: Cx,
+    /// Writes a calendar.
+    pub calendar: WriteCalendar,
 }
 
 /// The router.
@@ -89,7 +91,8 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     let tries = Tries::new(surface.limiter, surface.rates);
     let links = Router::new()
         .merge(account_page(surface.cx.clone()))
-        .merge(appointment_page(surface.cx))
+        .merge(appointment_page(surface.cx.clone()))
+        .merge(calendar_feed(surface.cx, surface.calendar))
         .layer(patience)
         .layer(middleware::from_fn_with_state(tries, limit_tries));
     let mut router = Router::new()

@@ -9,7 +9,10 @@ use lettre::message::Mailbox;
 
 use super::message::CalendarMethod;
 
+mod feed;
 mod zone;
+
+pub use feed::feed;
 
 /// One appointment for someone's calendar.
 #[derive(Debug, Clone)]

@@ -298,6 +298,16 @@ impl ApiError {
         }
     }
 
+    /// A role of the caller needs a second factor, and this session has none.
+    #[must_use]
+    pub fn second_factor_required() -> Self {
+        Self {
+            code: "FORBIDDEN",
+            message: "your role needs a second factor: enrol one with enrolMfa and completeMfa".to_owned(),
+            field: None,
+        }
+    }
+
     /// Something broke: it is logged here, once, and the client learns only the request's id (from `extensions`).
     #[must_use]
     pub fn internal(fault: &Fault) -> Self {

@@ -32,6 +32,8 @@ pub enum Kind {
     AuditEntry = 14,
     ApiKey = 15,
     Suppression = 16,
+    CapabilityToken = 17,
+    PasswordResetRequest = 18,
 }
 
 /// Seals and opens the ids of one tenant.

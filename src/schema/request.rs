@@ -81,8 +81,17 @@ pub fn authenticator<'a>(ctx: &Context<'a>) -> &'a Authenticator {
 /// The caller's reader; the caller must be staff. A booking page's key is no login: it may use the public operations.
 ///
 /// # Errors
-/// When nobody is logged in.
+/// When nobody is logged in, or a second factor is missing.
 pub fn staff<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Reader>, ApiError> {
+    let reader = logged_in(ctx)?;
+    if reader.actor.mfa_pending { Err(ApiError::second_factor_required()) } else { Ok(reader) }
+}
+
+/// The caller's reader, also when a second factor is still to be enrolled: for the few operations that lead there or out.
+///
+/// # Errors
+/// When nobody is logged in.
+pub fn logged_in<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Reader>, ApiError> {
     match ctx.data_opt::<Arc<Reader>>() {
         Some(reader) if !reader.actor.publishable => Ok(reader),
         _ => Err(ApiError::unauthenticated()),
@@ -92,9 +101,10 @@ pub fn staff<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Reader>, ApiError> {
 /// The caller's reader, for operations that booking pages use too.
 ///
 /// # Errors
-/// When there is neither a login nor a publishable key.
+/// When there is neither a login nor a publishable key, or a second factor is missing.
 pub fn staff_or_page<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Reader>, ApiError> {
-    ctx.data_opt::<Arc<Reader>>().ok_or_else(ApiError::unauthenticated)
+    let reader = ctx.data_opt::<Arc<Reader>>().ok_or_else(ApiError::unauthenticated)?;
+    if reader.actor.mfa_pending { Err(ApiError::second_factor_required()) } else { Ok(reader) }
 }
 
 /// The request's id.

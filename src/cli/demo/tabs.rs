@@ -7,7 +7,7 @@ use super::centres::{self, DemoCentre};
 use crate::{
     app::App,
     domain::identity::{
-        login::{self, Login},
+        login::{self, LoggedIn, Login},
         session::Place,
     },
     http::graphiql::Tab,
@@ -123,7 +123,10 @@ async fn access_token(app: &App, centre: &DemoCentre) -> Option<String> {
         place: Place { device: Some("GraphiQL".to_owned()), address: None },
         request_id: "graphiql".to_owned(),
     };
-    login::run(&app.cx, login).await.ok().map(|tokens| tokens.access)
+    match login::run(&app.cx, login).await.ok()? {
+        LoggedIn::Session(tokens) => Some(tokens.access),
+        LoggedIn::Challenge(_) => None,
+    }
 }
 
 /// A branch, a treatment and the next free slot, as a booking page sees them.

@@ -16,6 +16,7 @@ pub mod calendar;
 mod conflicts;
 pub mod day;
 pub mod explain;
+pub mod feed;
 pub mod history;
 pub mod list;
 pub mod model;

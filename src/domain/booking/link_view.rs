@@ -6,15 +6,13 @@ use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{
-    patient_link::{self, CONFIRM, MANAGE},
-    status::AppointmentStatus,
-};
+use super::status::AppointmentStatus;
 use crate::{
     auth::token_hash,
     db::TenantStatus,
     domain::{
         cx::Cx,
+        identity::capability,
         notifications::content::{self, AppointmentContent},
         refusal::{Code, Failure},
     },
@@ -111,8 +109,8 @@ struct Row {
 /// # Errors
 /// Faults of the database.
 pub async fn run(cx: &Cx, token: &str, request_id: &str) -> Result<Option<LinkView>, Failure> {
-    let Some(tenant) = patient_link::tenant_of(cx, token).await? else { return Ok(None) };
-    let tx = match cx.read(&patient_link::holder(&tenant, request_id)).await {
+    let Some(tenant) = capability::tenant_of(cx, token).await? else { return Ok(None) };
+    let tx = match cx.read(&capability::holder(&tenant, request_id)).await {
         Err(Failure::Refused(_)) => return Ok(None),
         begun => begun?,
     };
@@ -131,9 +129,9 @@ pub async fn run(cx: &Cx, token: &str, request_id: &str) -> Result<Option<LinkVi
     };
     tx.commit().await?;
     let (Some(row), Some(content)) = (row, content) else { return Ok(None) };
-    let purpose = match row.purpose.as_str() {
-        CONFIRM => Purpose::Confirm,
-        MANAGE => Purpose::Cancel,
+    let purpose = match capability::Purpose::parse(&row.purpose) {
+        Some(capability::Purpose::AppointmentConfirm) => Purpose::Confirm,
+        Some(capability::Purpose::AppointmentManage) => Purpose::Cancel,
         _ => return Ok(None),
     };
     let mut standing = row.standing(purpose, cx.now())?;
@@ -165,7 +163,7 @@ impl Row {
 }
 
 impl Standing {
-    /// What a refusal of [`patient_link::run`] says about the link; none: nothing.
+    /// What a refusal of [`super::patient_link::run`] says about the link; none: nothing.
     #[must_use]
     pub fn of_refusal(code: Code) -> Option<Self> {
         Some(match code {

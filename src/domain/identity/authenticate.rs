@@ -12,17 +12,18 @@ use moka::future::Cache;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
+use super::keys::{
+    rights::{self as key_rights, KnownKey},
+    uses::KeyUses,
+};
 use crate::{
-    auth::{Actor, ActorKind, BuiltinRole, PermissionSet, alarm, token_hash},
+    auth::{Actor, ActorKind, BuiltinRole, PermissionSet, alarm, token_hash, word},
     db::{Access, Tenant, TenantId, TenantStatus, TenantTx},
     domain::{cx::Cx, refusal::Failure},
 };
 
 /// How long a node may go on with what it knew of a session's or a key's rights.
 pub const STALENESS: Duration = Duration::from_secs(3);
-
-/// Prefix of publishable keys.
-pub(super) const PUBLISHABLE: &str = "pk";
 
 /// Who a word stands for, and until when it does.
 #[derive(Clone, Debug)]
@@ -37,15 +38,18 @@ pub struct Authenticated {
 #[derive(Clone)]
 pub struct Authenticator {
     cx: Cx,
-    sessions: Cache<SessionKey, Option<Arc<Known>>>,
-    keys: Cache<Vec<u8>, Option<Arc<KnownKey>>>,
-    /// How often what is known of a tenant's sessions became void. Part of their key, so that an answer that was on its
-    /// way meanwhile is void too.
+    sessions: Cache<GrantKey, Option<Arc<Known>>>,
+    /// Which key a word is, by its hash. That never changes; unknown words are forgotten in time.
+    words: Cache<Vec<u8>, Option<(TenantId, Uuid)>>,
+    keys: Cache<GrantKey, Option<Arc<KnownKey>>>,
+    uses: KeyUses,
+    /// How often what is known of a tenant's sessions and keys became void. Part of their cache's key, so that an answer
+    /// that was on its way meanwhile is void too.
     generations: Arc<RwLock<HashMap<TenantId, u64>>>,
 }
 
-/// Tenant, generation, session.
-type SessionKey = (TenantId, u64, Uuid);
+/// Tenant, generation, session or key.
+type GrantKey = (TenantId, u64, Uuid);
 
 /// What a session may do, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +60,20 @@ pub struct Rights {
     pub branches: Option<Arc<[Uuid]>>,
     /// The professional that the user is.
     pub professional: Option<Uuid>,
+    /// Nothing, until a second factor is given, because a role of the user needs one.
+    pub mfa_pending: bool,
 }
 
 impl Rights {
     /// What the actor was found to be allowed.
     #[must_use]
     pub fn of(actor: &Actor) -> Self {
-        Self { permissions: actor.permissions, branches: actor.branches.clone(), professional: actor.professional }
+        Self {
+            permissions: actor.permissions,
+            branches: actor.branches.clone(),
+            professional: actor.professional,
+            mfa_pending: actor.mfa_pending,
+        }
     }
 }
 
@@ -74,15 +85,6 @@ struct Known {
     rights: Rights,
 }
 
-#[derive(Debug)]
-struct KnownKey {
-    tenant: Arc<Tenant>,
-    id: Uuid,
-    name: Arc<str>,
-    origins: Vec<String>,
-    expires_at: Option<DateTime<Utc>>,
-}
-
 #[derive(FromQueryResult)]
 struct SessionRow {
     session_id: Uuid,
@@ -90,16 +92,9 @@ struct SessionRow {
     name: String,
     branch_ids: Vec<Uuid>,
     professional_id: Option<Uuid>,
+    mfa_pending: bool,
     builtin: Vec<String>,
     custom: Vec<String>,
-}
-
-#[derive(FromQueryResult)]
-struct KeyRow {
-    id: Uuid,
-    name: String,
-    allowed_origins: Vec<String>,
-    expires_at: Option<DateTime<Utc>>,
 }
 
 impl Authenticator {
@@ -109,12 +104,20 @@ impl Authenticator {
         Self {
             cx,
             sessions: Cache::builder().time_to_live(STALENESS).max_capacity(100_000).build(),
+            words: Cache::builder().time_to_live(STALENESS).max_capacity(10_000).build(),
             keys: Cache::builder().time_to_live(STALENESS).max_capacity(10_000).build(),
+            uses: KeyUses::default(),
             generations: Arc::default(),
         }
     }
 
-    /// Who a bearer word stands for: an access token or a publishable key. None: nobody.
+    /// When keys were used, as noted by this node.
+    #[must_use]
+    pub fn key_uses(&self) -> KeyUses {
+        self.uses.clone()
+    }
+
+    /// Who a bearer word stands for: an access token, a secret or a publishable key. None: nobody.
     ///
     /// # Errors
     /// Faults of the database.
@@ -124,8 +127,9 @@ impl Authenticator {
         origin: Option<&str>,
         request_id: &Arc<str>,
     ) -> Result<Option<Authenticated>, Failure> {
-        if word.starts_with(PUBLISHABLE) && word.contains('.') && word.matches('.').count() == 1 {
-            return self.publishable(word, origin, request_id).await;
+        let of_key = |prefix| word::route(prefix, word);
+        if let Some(tenant_key) = of_key(word::SECRET_KEY).or_else(|| of_key(word::PUBLISHABLE_KEY)) {
+            return self.key(tenant_key, word, origin, request_id).await;
         }
         let refused = |reason, tenant| {
             alarm::auth_failure(reason, tenant, request_id);
@@ -153,6 +157,7 @@ impl Authenticator {
             branches: known.rights.branches.clone(),
             professional: known.rights.professional,
             publishable: false,
+            mfa_pending: known.rights.mfa_pending,
             request_id: Arc::clone(request_id),
             ip: None,
         };
@@ -167,27 +172,31 @@ impl Authenticator {
         let Some(tenant) = self.cx.db.find_tenant(actor.tenant.id).await? else {
             return Ok(None);
         };
-        let Some(session) = actor.session else {
-            return Ok(Some(Arc::new(Actor { tenant, ..actor.clone() })));
+        let rights = match (actor.session, actor.kind, actor.id) {
+            (Some(session), ..) => self.session(&tenant, session).await?.map(|known| known.rights.clone()),
+            (None, ActorKind::ApiKey, Some(key)) => self.known_key(&tenant, key).await?.map(|key| rights_of_key(&key)),
+            _ => Some(Rights::of(actor)),
         };
-        let known = self.session(&tenant, session).await?;
-        Ok(known.map(|known| {
+        Ok(rights.map(|rights| {
             Arc::new(Actor {
                 tenant,
-                permissions: known.rights.permissions,
-                branches: known.rights.branches.clone(),
-                professional: known.rights.professional,
+                permissions: rights.permissions,
+                branches: rights.branches,
+                professional: rights.professional,
+                mfa_pending: rights.mfa_pending,
                 ..actor.clone()
             })
         }))
     }
 
-    /// Forgets a session at once on this node; the others notice within [`STALENESS`].
-    pub async fn forget(&self, tenant: TenantId, session: Uuid) {
-        self.sessions.invalidate(&(tenant, self.generation(tenant), session)).await;
+    /// Forgets what was known of a session or key at once on this node; the others notice within [`STALENESS`].
+    pub async fn forget(&self, tenant: TenantId, grant: Uuid) {
+        let key = (tenant, self.generation(tenant), grant);
+        self.sessions.invalidate(&key).await;
+        self.keys.invalidate(&key).await;
     }
 
-    /// Forgets every session of a tenant at once: somebody's rights changed, on whatever node.
+    /// Forgets every session and key of a tenant at once: somebody's rights changed, on whatever node.
     pub fn forget_tenant(&self, tenant: TenantId) {
         *self.generations.write().unwrap_or_else(PoisonError::into_inner).entry(tenant).or_default() += 1;
     }
@@ -211,77 +220,88 @@ impl Authenticator {
         Ok(known)
     }
 
-    async fn publishable(
+    async fn key(
         &self,
+        tenant_key: i32,
         word: &str,
         origin: Option<&str>,
         request_id: &Arc<str>,
     ) -> Result<Option<Authenticated>, Failure> {
-        let hash = token_hash(word);
-        let known = match self.keys.get(&hash).await {
-            Some(known) => known,
-            None => {
-                let found = self.find_key(word, &hash).await?;
-                self.keys.insert(hash, found.clone()).await;
-                found
-            }
-        };
         let refused = |reason, tenant| {
             alarm::auth_failure(reason, tenant, request_id);
             Ok(None)
         };
+        let Some(tenant) = self.cx.db.find_tenant_by_key(tenant_key).await? else { return refused("key", None) };
+        let hash = token_hash(word);
+        let id = match self.words.get(&hash).await {
+            Some(known) => known.filter(|(of, _)| *of == tenant.id).map(|(_, id)| id),
+            None => self.look_up(&tenant, hash).await?,
+        };
+        let known = match id {
+            Some(id) => self.known_key(&tenant, id).await?,
+            None => None,
+        };
         let Some(key) = known else { return refused("key", None) };
-        let here =
-            key.origins.is_empty() || origin.is_some_and(|origin| key.origins.iter().any(|allowed| allowed == origin));
-        if !here {
-            return refused("origin", Some(key.tenant.id));
+        if !key.fits(origin) {
+            return refused("origin", Some(tenant.id));
         }
-        if key.expires_at.is_some_and(|until| until <= self.cx.now()) {
-            return refused("key", Some(key.tenant.id));
+        let now = self.cx.now();
+        if key.expires_at.is_some_and(|until| until <= now) {
+            return refused("key", Some(tenant.id));
         }
-        // The tenant's status is fresher in the catalogue's cache than in ours.
-        let Some(tenant) = self.cx.db.find_tenant(key.tenant.id).await? else { return Ok(None) };
+        self.uses.note(&tenant, key.id, now);
         let actor = Actor {
             tenant,
             kind: ActorKind::ApiKey,
             id: Some(key.id),
             session: None,
-            name: Arc::clone(&key.name),
-            permissions: PermissionSet::default(),
+            name: key.name.as_str().into(),
+            permissions: key.permissions,
             branches: None,
             professional: None,
-            publishable: true,
+            publishable: key.publishable,
+            mfa_pending: false,
             request_id: Arc::clone(request_id),
             ip: None,
         };
         Ok(Some(Authenticated { actor: Arc::new(actor), expires_at: key.expires_at }))
     }
 
-    async fn find_key(&self, word: &str, hash: &[u8]) -> Result<Option<Arc<KnownKey>>, Failure> {
-        let Some(tenant_key) = super::session::route(PUBLISHABLE, word) else { return Ok(None) };
-        let Some(tenant) = self.cx.db.find_tenant_by_key(tenant_key).await? else { return Ok(None) };
-        if !readable(&tenant) {
+    /// Which key a word is that this node has not seen of late.
+    async fn look_up(&self, tenant: &Arc<Tenant>, hash: Vec<u8>) -> Result<Option<Uuid>, Failure> {
+        if !readable(tenant) {
             return Ok(None);
         }
-        let tx = self.cx.db.begin(&tenant, Access::Read).await?;
-        let row: Option<KeyRow> = tx
-            .find(
-                "SELECT id, name, allowed_origins, expires_at FROM api_keys
-                 WHERE secret_hash = $1 AND publishable AND revoked_at IS NULL",
-                [hash.to_vec().into()],
-            )
-            .await?;
+        let generation = self.generation(tenant.id);
+        let tx = self.cx.db.begin(tenant, Access::Read).await?;
+        let found = key_rights::by_hash(&tx, hash.clone()).await?;
         tx.commit().await?;
-        Ok(row.map(|row| {
-            Arc::new(KnownKey {
-                tenant,
-                id: row.id,
-                name: row.name.into(),
-                origins: row.allowed_origins,
-                expires_at: row.expires_at,
-            })
-        }))
+        let id = found.as_ref().map(|key| key.id);
+        if let Some(key) = found {
+            self.keys.insert((tenant.id, generation, key.id), Some(Arc::new(key))).await;
+        }
+        self.words.insert(hash, id.map(|id| (tenant.id, id))).await;
+        Ok(id)
     }
+
+    async fn known_key(&self, tenant: &Arc<Tenant>, id: Uuid) -> Result<Option<Arc<KnownKey>>, Failure> {
+        let key = (tenant.id, self.generation(tenant.id), id);
+        if let Some(known) = self.keys.get(&key).await {
+            return Ok(known);
+        }
+        if !readable(tenant) {
+            return Ok(None);
+        }
+        let tx = self.cx.db.begin(tenant, Access::Read).await?;
+        let known = key_rights::by_ids(&tx, vec![id], self.cx.now()).await?.pop().map(Arc::new);
+        tx.commit().await?;
+        self.keys.insert(key, known.clone()).await;
+        Ok(known)
+    }
+}
+
+fn rights_of_key(key: &KnownKey) -> Rights {
+    Rights { permissions: key.permissions, branches: None, professional: None, mfa_pending: false }
 }
 
 /// A disabled centre's users may still ask for its status; `Cx` refuses them everything else.
@@ -289,14 +309,20 @@ pub(super) fn readable(tenant: &Tenant) -> bool {
     matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance | TenantStatus::Disabled)
 }
 
-/// What these sessions may do at this moment, past every cache: one statement for any number. A session that is over,
-/// or whose user is locked, is missing from the answer.
+/// What these sessions and keys may do at this moment, past every cache: two statements for any number. A session that
+/// is over, or whose user is locked, and a key that was revoked are missing from the answer.
 ///
 /// # Errors
 /// Faults of the database.
-pub async fn rights(tx: &TenantTx, sessions: Vec<Uuid>, now: DateTime<Utc>) -> Result<HashMap<Uuid, Rights>, Failure> {
-    let known = load_sessions(tx, sessions, now).await?;
-    Ok(known.into_iter().map(|(session, known)| (session, known.rights)).collect())
+pub async fn rights(tx: &TenantTx, grants: Vec<Uuid>, now: DateTime<Utc>) -> Result<HashMap<Uuid, Rights>, Failure> {
+    let known = load_sessions(tx, grants.clone(), now).await?;
+    let mut rights: HashMap<Uuid, Rights> = known.into_iter().map(|(session, known)| (session, known.rights)).collect();
+    let others: Vec<Uuid> = grants.into_iter().filter(|grant| !rights.contains_key(grant)).collect();
+    if !others.is_empty() {
+        let keys = key_rights::by_ids(tx, others, now).await?;
+        rights.extend(keys.into_iter().map(|key| (key.id, rights_of_key(&key))));
+    }
+    Ok(rights)
 }
 
 async fn load_sessions(
@@ -307,6 +333,7 @@ async fn load_sessions(
     let rows: Vec<SessionRow> = tx
         .all(
             "SELECT s.id AS session_id, u.id AS user_id, u.name, u.branch_ids, p.id AS professional_id,
+                 s.mfa_at IS NULL AND coalesce(bool_or(r.mfa_required), false) AS mfa_pending,
                  coalesce(array_agg(r.builtin) FILTER (WHERE r.builtin IS NOT NULL), '{}') AS builtin,
                  coalesce((SELECT array_agg(DISTINCT word) FROM user_roles ur2 JOIN roles r2 ON r2.id = ur2.role_id, unnest(r2.permissions) word
                      WHERE ur2.user_id = u.id), '{}') AS custom
@@ -320,11 +347,15 @@ async fn load_sessions(
         .await?;
     let known = |row: SessionRow| {
         let builtin = row.builtin.iter().filter_map(|word| BuiltinRole::parse(word)).map(BuiltinRole::permissions);
-        let custom = PermissionSet::of_words(&row.custom);
-        let rights = Rights {
-            permissions: builtin.fold(custom, PermissionSet::union),
-            branches: (!row.branch_ids.is_empty()).then(|| row.branch_ids.into()),
-            professional: row.professional_id,
+        let rights = if row.mfa_pending {
+            Rights { permissions: PermissionSet::default(), branches: None, professional: None, mfa_pending: true }
+        } else {
+            Rights {
+                permissions: builtin.fold(PermissionSet::of_words(&row.custom), PermissionSet::union),
+                branches: (!row.branch_ids.is_empty()).then(|| row.branch_ids.into()),
+                professional: row.professional_id,
+                mfa_pending: false,
+            }
         };
         (row.session_id, Known { user: row.user_id, name: row.name.into(), rights })
     };

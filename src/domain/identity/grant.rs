@@ -92,7 +92,10 @@ pub(super) async fn lock_user(tx: &TenantTx, actor: &Actor, id: Uuid) -> Result<
 /// NOT_FOUND at the one that is unknown; faults of the database.
 pub(super) async fn roles(tx: &TenantTx, ids: &[Uuid], field: &str) -> Result<Vec<Role>, Failure> {
     let rows: Vec<RoleRow> = tx
-        .all("SELECT id, name, builtin, permissions FROM roles WHERE id = ANY ($1) ORDER BY id", [ids.to_vec().into()])
+        .all(
+            "SELECT id, name, builtin, permissions, mfa_required FROM roles WHERE id = ANY ($1) ORDER BY id",
+            [ids.to_vec().into()],
+        )
         .await?;
     let found: Vec<Role> = rows.into_iter().map(Role::from).collect();
     match ids.iter().position(|id| !found.iter().any(|role| role.id == *id)) {

@@ -13,7 +13,8 @@ use crate::{
 pub async fn run(cx: &Cx, actor: &Actor) -> Result<Vec<Role>, Failure> {
     actor.require(Permission::UserAdmin, Scope::Anywhere)?;
     let tx = cx.read(actor).await?;
-    let rows: Vec<RoleRow> = tx.all("SELECT id, name, builtin, permissions FROM roles ORDER BY name, id", []).await?;
+    let rows: Vec<RoleRow> =
+        tx.all("SELECT id, name, builtin, permissions, mfa_required FROM roles ORDER BY name, id", []).await?;
     tx.commit().await?;
     Ok(rows.into_iter().map(Role::from).collect())
 }

@@ -1,11 +1,14 @@
-//! Login with mail and password.
+//! Login with mail and password; a user with a second factor gets a challenge first.
 
 use std::sync::Arc;
 
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::session::{self, Place, Tokens};
+use super::{
+    mfa::{self, Challenge},
+    session::{self, Place, Tokens},
+};
 use crate::{
     auth::{Actor, alarm, password},
     db::{Access, TenantStatus},
@@ -31,18 +34,28 @@ pub struct Login {
     pub request_id: String,
 }
 
+/// What a right password opens.
+#[derive(Clone)]
+pub enum LoggedIn {
+    /// A session.
+    Session(Tokens),
+    /// The user has a second factor, and this waits for its code.
+    Challenge(Challenge),
+}
+
 #[derive(FromQueryResult)]
 struct UserRow {
     id: Uuid,
     password_hash: Option<String>,
     status: String,
+    has_factor: bool,
 }
 
-/// Opens a session. Unknown centre, unknown mail, wrong password and locked user get the same answer in the same time.
+/// Opens a session, or a challenge for the second factor. Unknown centre, unknown mail, wrong password and locked user get the same answer in the same time.
 ///
 /// # Errors
 /// Refused as said; faults of the database.
-pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
+pub async fn run(cx: &Cx, input: Login) -> Result<LoggedIn, Failure> {
     if input.password.len() > 1_000 {
         return Err(wrong());
     }
@@ -52,7 +65,12 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
         Some(tenant) => {
             let tx = cx.db.begin(tenant, Access::Read).await?;
             let user = tx
-                .find("SELECT id, password_hash, status FROM users WHERE email = $1", [input.email.clone().into()])
+                .find(
+                    "SELECT id, password_hash, status,
+                         EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = users.id AND f.confirmed_at IS NOT NULL) AS has_factor
+                     FROM users WHERE email = $1",
+                    [input.email.clone().into()],
+                )
                 .await?;
             tx.commit().await?;
             user
@@ -75,15 +93,22 @@ pub async fn run(cx: &Cx, input: Login) -> Result<Tokens, Failure> {
     };
     // A login is possible in maintenance too: it changes nothing of the centre's own.
     let tx = cx.db.begin(&actor.tenant, Access::Write).await?;
-    let tokens = session::open(cx, &tx, user.id, &input.place).await?;
-    tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.id.into(), cx.now().into()]).await?;
+    if user.has_factor {
+        let challenge = mfa::open(cx, &tx, user.id, mfa::Aim::Login).await?;
+        let change =
+            Change { after: Some(facts!({ "outcome": "mfa_required" })), ..Change::audited("login", "User", user.id) };
+        cx.commit(tx, Changes::one(&actor, change)).await?;
+        metrics::counter!("horae_logins_total", "outcome" => "mfa_required").increment(1);
+        return Ok(LoggedIn::Challenge(challenge));
+    }
+    let tokens = session::open(cx, &tx, user.id, &input.place, false).await?;
     let change = Change {
         after: Some(facts!({ "lastLoginAt": cx.now() })),
         ..Change::event("user.login", "login", "User", user.id)
     };
     cx.commit(tx, Changes::one(&actor, change)).await?;
     metrics::counter!("horae_logins_total", "outcome" => "ok").increment(1);
-    Ok(tokens)
+    Ok(LoggedIn::Session(tokens))
 }
 
 fn wrong() -> Failure {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::session::{self, Place, Tokens};
 use crate::{
-    auth::{Actor, ActorKind, alarm, secret_token, token_hash},
+    auth::{Actor, ActorKind, alarm, secret_token, token_hash, word},
     db::{Access, Tenant, TenantStatus},
     domain::{
         change::{Change, Changes},
@@ -32,7 +32,7 @@ pub async fn run(cx: &Cx, refresh_token: &str, place: &Place, request_id: &str) 
         alarm::auth_failure("refresh", tenant, request_id);
         Failure::from(Refusal::new(Code::TokenInvalid, "the session is over; log in again").at("refreshToken"))
     };
-    let key = session::route("rt", refresh_token).ok_or_else(|| invalid(None))?;
+    let key = session::route(word::REFRESH, refresh_token).ok_or_else(|| invalid(None))?;
     let tenant = cx.db.find_tenant_by_key(key).await?.ok_or_else(|| invalid(None))?;
     if !matches!(tenant.status, TenantStatus::Active | TenantStatus::Maintenance) {
         return Err(invalid(Some(tenant.id)));

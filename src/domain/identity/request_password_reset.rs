@@ -11,6 +11,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::{facts, masked},
         refusal::Failure,
     },
 };
@@ -64,7 +65,10 @@ pub async fn run(cx: &Cx, tenant_slug: &str, email: &str, request_id: &str) -> R
         .await?;
     let mut changes = Changes::by(&actor);
     match put {
-        Some(_) => changes.push(Change::audited("requestPasswordReset", "PasswordResetRequest", id)),
+        Some(_) => changes.push(Change {
+            after: Some(facts!({ "email": masked(email), "requestedAt": now })),
+            ..Change::audited("requestPasswordReset", "PasswordResetRequest", id)
+        }),
         None => metrics::counter!("horae_password_resets_bounded_total").increment(1),
     }
     cx.commit(tx, changes).await

@@ -12,6 +12,7 @@ use crate::{
     domain::{
         change::{Change, Changes},
         cx::Cx,
+        facts::facts,
         refusal::Failure,
     },
 };
@@ -47,7 +48,10 @@ pub async fn run(cx: &Cx, actor: &Actor, request: Uuid) -> Result<(), Failure> {
         };
         if let Some(purpose) = purpose {
             account_link::issue(cx, &tx, purpose, request, user.id, &user.email).await?;
-            changes.push(Change::audited("sendAccountLink", "User", user.id));
+            changes.push(Change {
+                after: Some(facts!({ "purpose": purpose.as_str() })),
+                ..Change::audited("sendAccountLink", "User", user.id)
+            });
         }
     }
     cx.commit(tx, changes).await

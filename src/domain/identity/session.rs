@@ -7,7 +7,7 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    auth::{secret_token, token_hash},
+    auth::{secret_token, token_hash, word},
     db::{Tenant, TenantTx},
     domain::{change::Change, cx::Cx, facts::facts, refusal::Failure},
 };
@@ -67,18 +67,7 @@ impl Place {
     }
 }
 
-/// A word that starts with the tenant's number, so that it can be looked up in the right schema.
-pub(super) fn routed_token(prefix: &str, tenant_key: i32) -> String {
-    format!("{prefix}{tenant_key}.{}", secret_token())
-}
-
-/// The tenant's number in a routed word.
-pub(crate) fn route(prefix: &str, token: &str) -> Option<i32> {
-    if token.len() > 200 {
-        return None;
-    }
-    token.strip_prefix(prefix)?.split_once('.')?.0.parse().ok()
-}
+pub(crate) use word::route;
 
 /// The word that all refresh tokens of one session share; none in a token from before there were such words.
 pub(super) fn family(refresh_token: &str) -> Option<&str> {
@@ -86,14 +75,21 @@ pub(super) fn family(refresh_token: &str) -> Option<&str> {
     rest.split_once('.').map(|(family, _secret)| family)
 }
 
-/// Opens a session of the transaction's tenant. Every way of logging in ends here.
-pub(super) async fn open(cx: &Cx, tx: &TenantTx, user: Uuid, place: &Place) -> Result<Tokens, Failure> {
+/// Opens a session of a user of the transaction's tenant who has proved who they are, with a second factor or without.
+/// Every way of logging in ends here.
+pub(super) async fn open(
+    cx: &Cx,
+    tx: &TenantTx,
+    user: Uuid,
+    place: &Place,
+    second_factor: bool,
+) -> Result<Tokens, Failure> {
     let session = cx.new_id();
     let family = secret_token();
     let tokens = tokens(cx, tx.tenant(), user, session, &family)?;
     tx.run(
-        "INSERT INTO sessions (id, user_id, refresh_hash, family_hash, device, ip, created_at, refreshed_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)",
+        "INSERT INTO sessions (id, user_id, refresh_hash, family_hash, device, ip, created_at, refreshed_at, expires_at, mfa_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)",
         [
             session.into(),
             user.into(),
@@ -103,9 +99,11 @@ pub(super) async fn open(cx: &Cx, tx: &TenantTx, user: Uuid, place: &Place) -> R
             place.ip().into(),
             cx.now().into(),
             tokens.refresh_expires_at.into(),
+            second_factor.then(|| cx.now()).into(),
         ],
     )
     .await?;
+    tx.run("UPDATE users SET last_login_at = $2 WHERE id = $1", [user.into(), cx.now().into()]).await?;
     Ok(tokens)
 }
 
@@ -120,7 +118,7 @@ pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid, family
     Ok(Tokens {
         access,
         access_expires_at,
-        refresh: format!("rt{}.{family}.{}", tenant.key, secret_token()),
+        refresh: format!("{}{}.{family}.{}", word::REFRESH, tenant.key, secret_token()),
         refresh_expires_at: now + REFRESH_TTL,
     })
 }

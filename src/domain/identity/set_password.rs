@@ -103,7 +103,10 @@ pub(super) async fn finish(
         },
     );
     if !ended.is_empty() {
-        changes.push(Change::event("user.session_invalidated", action, "User", link.user));
+        changes.push(Change {
+            after: Some(facts!({ "endedSessions": ended.len() })),
+            ..Change::event("user.session_invalidated", action, "User", link.user)
+        });
     }
     cx.commit(tx, changes).await?;
     metrics::counter!("horae_passwords_set_total", "purpose" => link.purpose.as_str()).increment(1);

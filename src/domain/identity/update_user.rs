@@ -170,7 +170,10 @@ fn changes(actor: &Actor, before: &User, after: &User, sessions: &[Uuid]) -> Cha
         },
     );
     if after.status != UserStatus::Active && !sessions.is_empty() {
-        changes.push(Change::event("user.session_invalidated", "updateUser", "User", after.id));
+        changes.push(Change {
+            after: Some(facts!({ "endedSessions": sessions.len() })),
+            ..Change::event("user.session_invalidated", "updateUser", "User", after.id)
+        });
     }
     changes
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::{
     grant::Grantor,
+    mfa,
     user::{Role, RoleRow},
 };
 use crate::{
@@ -30,6 +31,8 @@ pub struct Input {
     pub name: String,
     /// All that it allows.
     pub permissions: PermissionSet,
+    /// Whether who has it needs a second factor; none: as it is, and not for a new one.
+    pub mfa_required: Option<bool>,
 }
 
 /// Creates or changes the role, for everybody who has it.
@@ -60,6 +63,9 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<Role, Failure>
         Some(before) => change(&tx, &grantor, before, input).await?,
         None => insert(cx, &tx, input).await?,
     };
+    if let Some(required) = input.mfa_required {
+        mfa::require::set(&tx, id, required).await?;
+    }
     let after = find(&tx, id).await?.ok_or_else(|| Failure::fault("the role just written is gone"))?;
     let change = Change {
         before: before.as_ref().map(summary),
@@ -73,7 +79,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<Role, Failure>
 
 async fn find(tx: &TenantTx, id: Uuid) -> Result<Option<Role>, Failure> {
     let row: Option<RoleRow> =
-        tx.find("SELECT id, name, builtin, permissions FROM roles WHERE id = $1", [id.into()]).await?;
+        tx.find("SELECT id, name, builtin, permissions, mfa_required FROM roles WHERE id = $1", [id.into()]).await?;
     Ok(row.map(Role::from))
 }
 
@@ -120,5 +126,9 @@ fn name_taken(error: DbError) -> Failure {
 }
 
 fn summary(role: &Role) -> Facts {
-    facts!({ "name": text(&role.name), "permissions": many(role.permissions.iter().map(Permission::as_str)) })
+    facts!({
+        "name": text(&role.name),
+        "permissions": many(role.permissions.iter().map(Permission::as_str)),
+        "mfaRequired": role.mfa_required,
+    })
 }

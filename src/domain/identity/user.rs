@@ -67,6 +67,8 @@ pub struct Role {
     pub builtin: Option<BuiltinRole>,
     /// What it allows.
     pub permissions: PermissionSet,
+    /// Whether who has it needs a second factor.
+    pub mfa_required: bool,
 }
 
 /// Somebody who can log in.
@@ -83,6 +85,7 @@ pub struct User {
     pub branch_ids: Vec<Uuid>,
     pub professional: Option<Uuid>,
     pub zone: Option<Tz>,
+    pub mfa_enabled: bool,
     pub last_login_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub updated_at: DateTime<Utc>,
@@ -93,12 +96,6 @@ impl User {
     #[must_use]
     pub fn permissions(&self) -> PermissionSet {
         self.roles.iter().fold(PermissionSet::default(), |all, role| all.union(role.permissions))
-    }
-
-    /// Whether a second factor is asked for at login. No user can have one yet.
-    #[must_use]
-    pub fn has_second_factor(&self) -> bool {
-        false
     }
 }
 
@@ -112,6 +109,7 @@ pub(super) struct UserRow {
     branch_ids: Vec<Uuid>,
     professional_id: Option<Uuid>,
     time_zone: Option<String>,
+    mfa_enabled: bool,
     last_login_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -124,6 +122,7 @@ pub(super) struct RoleRow {
     name: String,
     builtin: Option<String>,
     permissions: Vec<String>,
+    mfa_required: bool,
 }
 
 impl From<RoleRow> for Role {
@@ -135,6 +134,7 @@ impl From<RoleRow> for Role {
             name: row.name,
             builtin,
             permissions: builtin.map(BuiltinRole::permissions).unwrap_or_default().union(own),
+            mfa_required: row.mfa_required,
         }
     }
 }
@@ -155,6 +155,7 @@ impl TryFrom<UserRow> for User {
             name: row.name,
             branch_ids: row.branch_ids,
             professional: row.professional_id,
+            mfa_enabled: row.mfa_enabled,
             last_login_at: row.last_login_at,
             created_at: row.created_at,
             updated_at: row.updated_at,
@@ -168,8 +169,9 @@ macro_rules! user_select {
         concat!(
             "SELECT u.id, u.version, u.email, u.name, u.status, u.branch_ids, p.id AS professional_id, u.time_zone, u.last_login_at,
                  u.created_at, u.updated_at,
+                 EXISTS (SELECT 1 FROM mfa_factors f WHERE f.user_id = u.id AND f.confirmed_at IS NOT NULL) AS mfa_enabled,
                  coalesce((SELECT jsonb_agg(jsonb_build_object('id', r.id, 'name', r.name, 'builtin', r.builtin,
-                         'permissions', to_jsonb(r.permissions)) ORDER BY r.name)
+                         'permissions', to_jsonb(r.permissions), 'mfa_required', r.mfa_required) ORDER BY r.name)
                      FROM user_roles ur JOIN roles r ON r.id = ur.role_id WHERE ur.user_id = u.id), '[]') AS roles
              FROM users u LEFT JOIN professionals p ON p.user_id = u.id ",
             $($rest),+

@@ -14,14 +14,16 @@ use super::{
     content::{self, AppointmentContent},
 };
 use crate::{
-    auth::{Actor, Permission, Scope, token_hash},
+    auth::{Actor, Permission, Scope, word},
     db::TenantTx,
     domain::{
-        booking::patient_link,
         change::{Change, Changes},
         cx::Cx,
         facts::facts,
-        identity::account_link::Purpose,
+        identity::{
+            account_link,
+            capability::{self, NewToken, Purpose},
+        },
         refusal::Failure,
     },
 };
@@ -146,8 +148,8 @@ async fn decide(cx: &Cx, tx: &TenantTx, id: Uuid) -> Result<Decision, Failure> {
         return drop_mail(cx, tx, id, EmailStatus::Expired, "too late: what it is about has begun or ended").await;
     }
     let told = match kind {
-        EmailKind::Invite => about_account(cx, tx, Purpose::Invite, id, &row).await?,
-        EmailKind::PasswordReset => about_account(cx, tx, Purpose::PasswordReset, id, &row).await?,
+        EmailKind::Invite => about_account(cx, tx, account_link::Purpose::Invite, id, &row).await?,
+        EmailKind::PasswordReset => about_account(cx, tx, account_link::Purpose::PasswordReset, id, &row).await?,
         _ => about_appointment(cx, tx, kind, id, &row).await?,
     };
     let (recipient, about) = match told {
@@ -203,7 +205,13 @@ async fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, id: Uuid, ro
     Ok(Ok((recipient, About::Appointment(Box::new(about)))))
 }
 
-async fn about_account(cx: &Cx, tx: &TenantTx, purpose: Purpose, id: Uuid, row: &Row) -> Result<Told, Failure> {
+async fn about_account(
+    cx: &Cx,
+    tx: &TenantTx,
+    purpose: account_link::Purpose,
+    id: Uuid,
+    row: &Row,
+) -> Result<Told, Failure> {
     let content = match row.related_id {
         Some(user) => account::content(cx, tx, purpose, id, user).await?,
         None => None,
@@ -235,28 +243,20 @@ async fn drop_mail(cx: &Cx, tx: &TenantTx, id: Uuid, status: EmailStatus, why: &
 /// Single-use links of one mail. Derived from the mail, so that a copy of it carries the same ones; only hashes are kept.
 async fn links(cx: &Cx, tx: &TenantTx, email: Uuid, content: &AppointmentContent) -> Result<(String, String), Failure> {
     let tenant = tx.tenant();
-    let token = |purpose: &str| {
-        let body = format!("{purpose}\n{}\n{email}", tenant.id.0);
-        format!("{}{}.{}", patient_link::PREFIX, tenant.key, cx.seal.secret_word(body.as_bytes()))
+    let secret = |purpose: Purpose| {
+        let body = format!("{}\n{}\n{email}", purpose.as_str(), tenant.id.0);
+        format!("{}{}.{}", word::CAPABILITY, tenant.key, cx.seal.secret_word(body.as_bytes()))
     };
-    let (confirm, manage) = (token(patient_link::CONFIRM), token(patient_link::MANAGE));
-    tx.run(
-        "INSERT INTO capability_tokens (id, token_hash, purpose, resource_id, expires_at, created_at)
-         VALUES ($1, $2, $8, $5, $6, $7), ($3, $4, $9, $5, $6, $7)
-         ON CONFLICT (token_hash) DO UPDATE SET expires_at = EXCLUDED.expires_at",
-        [
-            cx.new_id().into(),
-            token_hash(&confirm).into(),
-            cx.new_id().into(),
-            token_hash(&manage).into(),
-            content.appointment.into(),
-            content.start.into(),
-            cx.now().into(),
-            patient_link::CONFIRM.into(),
-            patient_link::MANAGE.into(),
-        ],
-    )
-    .await?;
+    let (confirm, manage) = (secret(Purpose::AppointmentConfirm), secret(Purpose::AppointmentManage));
+    let once = |word, purpose| NewToken {
+        word,
+        purpose,
+        resource: content.appointment,
+        max_uses: 1,
+        expires_at: content.start,
+    };
+    let tokens = [once(&confirm, Purpose::AppointmentConfirm), once(&manage, Purpose::AppointmentManage)];
+    capability::put(cx, tx, &tokens).await?;
     let page = |token: &str| format!("{}/a/{token}", cx.public_url);
     Ok((page(&confirm), page(&manage)))
 }

@@ -58,7 +58,7 @@ impl Appointment {
 #[Object]
 impl Appointment {
     /// Opaque identifier. Moving the appointment does not change it.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Appointment, self.view.id)
     }
 

@@ -97,6 +97,8 @@ pub fn subject_kind(subject_type: &str) -> Option<Kind> {
         "Patient" => Kind::Patient,
         "EmailMessage" => Kind::EmailMessage,
         "ApiKey" => Kind::ApiKey,
+        "CapabilityToken" => Kind::CapabilityToken,
+        "PasswordResetRequest" => Kind::PasswordResetRequest,
         _ => return None,
     })
 }

@@ -1,7 +1,10 @@
-//! Logins, sessions, the caller.
+//! Logins, sessions, second factor, keys, capability tokens, the caller.
 
 pub mod audit;
+pub mod capability;
+pub mod keys;
 pub mod loader;
+pub mod mfa;
 mod mutation;
 mod query;
 mod session;
@@ -12,6 +15,9 @@ mod users_mutation;
 mod users_query;
 
 pub use audit::AuditQuery;
+pub use capability::CapabilityMutation;
+pub use keys::{KeysMutation, KeysQuery};
+pub use mfa::MfaMutation;
 pub use mutation::IdentityMutation;
 pub use query::IdentityQuery;
 pub use session::{SessionMutation, SessionQuery};

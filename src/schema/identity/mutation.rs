@@ -7,12 +7,17 @@ use async_graphql::{Context, Object};
 use super::types::{AuthTokens, LoginPayload, LogoutPayload, Viewer};
 use crate::{
     domain::{
-        identity::{Tokens, login, logout, refresh, session::Place},
+        identity::{
+            Tokens,
+            login::{self, LoggedIn},
+            logout, refresh,
+            session::Place,
+        },
         refusal::Failure,
     },
     schema::{
         error::{ApiError, payload},
-        request::{Address, Device, Reader, authenticator, cx, request_id, staff},
+        request::{Address, Device, Reader, authenticator, cx, logged_in, request_id},
         scalar::EmailAddress,
     },
 };
@@ -23,7 +28,8 @@ pub struct IdentityMutation;
 
 #[Object]
 impl IdentityMutation {
-    /// Opens a session with mail and password. Nobody needs to be logged in.
+    /// Opens a session with mail and password. Nobody needs to be logged in. When the user has a second factor, the
+    /// tokens are empty and `tokens.mfaChallengeId` waits for `completeMfa`.
     async fn login(
         &self,
         ctx: &Context<'_>,
@@ -38,8 +44,14 @@ impl IdentityMutation {
             place: place(ctx),
             request_id: request_id(ctx).to_string(),
         };
-        let result = login::run(cx(ctx), input).await;
-        answer(ctx, result).await
+        match login::run(cx(ctx), input).await {
+            Ok(LoggedIn::Challenge(challenge)) => {
+                let tokens = Some(AuthTokens::waiting(challenge));
+                Ok(LoginPayload { tokens, viewer: None, user_errors: Vec::new() })
+            }
+            Ok(LoggedIn::Session(tokens)) => answer(ctx, Ok(tokens)).await,
+            Err(failure) => answer(ctx, Err(failure)).await,
+        }
     }
 
     /// Exchanges a refresh token for a new pair. The old one is worth nothing afterwards; used again, it ends the
@@ -55,27 +67,25 @@ impl IdentityMutation {
 
     /// Ends the caller's session on every node within seconds, open subscriptions included.
     async fn logout(&self, ctx: &Context<'_>) -> Result<LogoutPayload, ApiError> {
-        let reader = staff(ctx)?;
+        let reader = logged_in(ctx)?;
         let (done, user_errors) = payload(logout::run(&reader.cx, &reader.actor).await, Some(reader))?;
         Ok(LogoutPayload { ok: done.is_some(), user_errors })
     }
 }
 
-fn place(ctx: &Context<'_>) -> Place {
+pub(super) fn place(ctx: &Context<'_>) -> Place {
     Place {
         device: ctx.data_opt::<Device>().map(|device| device.0.clone()),
         address: ctx.data_opt::<Address>().map(|address| address.0),
     }
 }
 
-async fn answer(ctx: &Context<'_>, result: Result<Tokens, Failure>) -> Result<LoginPayload, ApiError> {
+/// The answer to a login, a refresh, a second factor.
+pub(super) async fn answer(ctx: &Context<'_>, result: Result<Tokens, Failure>) -> Result<LoginPayload, ApiError> {
     let (tokens, user_errors) = payload(result, None)?;
-    let viewer = match &tokens {
-        Some(tokens) => {
-            let who = authenticator(ctx).bearer(&tokens.access, None, &request_id(ctx)).await?;
-            who.map(|who| Viewer(Reader::new(cx(ctx), Arc::clone(&who.actor))))
-        }
-        None => None,
-    };
-    Ok(LoginPayload { tokens: tokens.map(AuthTokens::from), viewer, user_errors })
+    let Some(tokens) = tokens else { return Ok(LoginPayload { tokens: None, viewer: None, user_errors }) };
+    let who = authenticator(ctx).bearer(&tokens.access, None, &request_id(ctx)).await?;
+    let mfa_required = who.as_ref().is_some_and(|who| who.actor.mfa_pending);
+    let viewer = who.map(|who| Viewer(Reader::new(cx(ctx), Arc::clone(&who.actor))));
+    Ok(LoginPayload { tokens: Some(AuthTokens { mfa_required, ..AuthTokens::from(tokens) }), viewer, user_errors })
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     auth, db,
-    domain::identity::Tokens,
+    domain::identity::{Tokens, mfa::Challenge},
     schema::{
         centre::types::TenantSummary,
         error::{ApiError, UserError},
@@ -146,21 +146,41 @@ pub enum TenantStatus {
     Deleted,
 }
 
-/// A pair of tokens.
+/// A pair of tokens, or what is missing for one.
+///
+/// `mfaRequired` with an `mfaChallengeId`: the user has a second factor; both tokens are empty until `completeMfa`.
+/// `mfaRequired` without one: a role of the user needs a second factor and there is none; the tokens can do nothing but
+/// `enrolMfa`, `completeMfa`, `refreshSession` and `logout`.
 #[derive(SimpleObject, Clone)]
 pub struct AuthTokens {
-    /// Send it as `Authorization: Bearer …`, and in `connection_init` of a WebSocket.
+    /// Send it as `Authorization: Bearer …`, and in `connection_init` of a WebSocket. Empty while a challenge waits.
     pub access_token: String,
-    /// Until when the access token holds.
+    /// Until when the access token holds; while a challenge waits, until when it does.
     pub access_expires_at: Instant,
-    /// Give it to `refreshSession` for the next pair; it is good for one use.
+    /// Give it to `refreshSession` for the next pair; it is good for one use. Empty while a challenge waits.
     pub refresh_token: String,
-    /// Until when the session lives without a refresh.
+    /// Until when the session lives without a refresh; while a challenge waits, until when it does.
     pub refresh_expires_at: Instant,
-    /// Whether a second factor is still to be given.
+    /// Whether a second factor is still to be given or enrolled.
     pub mfa_required: bool,
-    /// Give it to `completeMfa`, when a second factor is required.
+    /// Give it to `completeMfa` with a code; null when no challenge waits.
     pub mfa_challenge_id: Option<ID>,
+}
+
+impl AuthTokens {
+    /// No tokens yet: a challenge waits for its code.
+    #[must_use]
+    pub fn waiting(challenge: Challenge) -> Self {
+        let until = Instant::utc(challenge.expires_at);
+        Self {
+            access_token: String::new(),
+            access_expires_at: until,
+            refresh_token: String::new(),
+            refresh_expires_at: until,
+            mfa_required: true,
+            mfa_challenge_id: Some(ID(challenge.id)),
+        }
+    }
 }
 
 impl From<Tokens> for AuthTokens {
@@ -227,7 +247,7 @@ pub fn tenant_status(status: db::TenantStatus) -> TenantStatus {
     status.into()
 }
 
-/// Answer of `login` and `refreshSession`.
+/// Answer of `login`, `completeMfa` and `refreshSession`.
 #[derive(SimpleObject)]
 pub struct LoginPayload {
     /// The tokens, when the login succeeded.

@@ -46,6 +46,8 @@ pub struct Role {
     pub builtin: bool,
     /// What it allows.
     pub permissions: Vec<PermissionCode>,
+    /// Whether who has it needs a second factor: without one, a session can do nothing but enrol one.
+    pub mfa_required: bool,
 }
 
 impl Role {
@@ -57,6 +59,7 @@ impl Role {
             name: role.name.clone(),
             builtin: role.builtin.is_some(),
             permissions: role.permissions.iter().map(Into::into).collect(),
+            mfa_required: role.mfa_required,
         }
     }
 }
@@ -145,7 +148,7 @@ impl User {
 
     /// Whether a second factor is asked for at login.
     async fn mfa_enabled(&self) -> bool {
-        self.model.has_second_factor()
+        self.model.mfa_enabled
     }
 
     /// When the user last logged in.

@@ -116,15 +116,18 @@ pub struct RoleInput {
     pub name: String,
     /// All that it allows; nothing that you may not do yourself.
     pub permissions: Vec<PermissionCode>,
+    /// Whether who has it needs a second factor; absent: as it is, and not for a new role.
+    pub mfa_required: Option<bool>,
 }
 
 impl RoleInput {
     pub(super) fn open(self, reader: &Reader) -> Result<upsert_role::Input, Failure> {
-        let Self { id, name, permissions } = self;
+        let Self { id, name, permissions, mfa_required } = self;
         Ok(upsert_role::Input {
             id: reader.ids.decode_opt(Kind::Role, id.as_ref(), "id")?,
             name,
             permissions: permissions.into_iter().map(crate::auth::Permission::from).collect(),
+            mfa_required,
         })
     }
 }

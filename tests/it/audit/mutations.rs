@@ -2,16 +2,24 @@
 //!
 //! A new mutation needs an arm in [`row`]: how a client makes it succeed, and how it is refused.
 
+use std::sync::Arc;
+
 use async_graphql::parser::{
     parse_schema,
     types::{TypeKind, TypeSystemDefinition},
 };
 use chrono::TimeDelta;
 use horae::{
-    domain::identity::audit::verify,
+    auth::{Actor, BuiltinRole, totp},
+    db::TenantStatus,
+    domain::identity::{
+        account_link::{self, Purpose},
+        audit::verify,
+    },
     schema::{id::Kind, identity::audit::subject_kind},
 };
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{Owner, send_as};
 use crate::{
@@ -20,6 +28,8 @@ use crate::{
         api::{call, done, key},
         patient_link::mailed,
     },
+    centre::local,
+    identity::people::GOOD,
     support::{
         app::{Client, PASSWORD},
         fingerprint::fingerprint,
@@ -39,11 +49,25 @@ struct Row {
     refused: Option<Client>,
     /// The kind of actor in the entry.
     actor: &'static str,
+    /// Which user does it, if not the administrator.
+    user: Option<Uuid>,
+    /// Refused because the centre is in maintenance.
+    maintenance: bool,
 }
 
 impl Row {
     fn new(client: &Client, declares: &'static str, passes: &'static str, good: Value, bad: Value) -> Self {
-        Self { client: client.clone(), declares, passes, good, bad, refused: None, actor: "USER" }
+        Self {
+            client: client.clone(),
+            declares,
+            passes,
+            good,
+            bad,
+            refused: None,
+            actor: "USER",
+            user: None,
+            maintenance: false,
+        }
     }
 
     /// One that takes an `input` of this declaration.
@@ -54,6 +78,16 @@ impl Row {
     /// Its entry is by an actor of this kind.
     fn by(self, actor: &'static str) -> Self {
         Self { actor, ..self }
+    }
+
+    /// Its entry is by this user.
+    fn by_user(self, user: Uuid) -> Self {
+        Self { user: Some(user), ..self }
+    }
+
+    /// Refused in maintenance, and otherwise never.
+    fn refused_in_maintenance(self) -> Self {
+        Self { maintenance: true, ..self }
     }
 
     /// Refused because of who sends it.
@@ -98,6 +132,176 @@ impl World {
         let input = json!({"idempotencyKey": key(), "slotToken": token});
         done(&call(client, "holdSlot", json!({ "input": input })).await)["id"].clone()
     }
+}
+
+/// Users, and what they need to prove who they are.
+impl World {
+    /// Somebody else who is logged in.
+    async fn colleague(&self) -> (Client, Arc<Actor>, Uuid) {
+        let client = self.clinic.app.user("alfa", BuiltinRole::Cashier).await;
+        let actor = self.clinic.app.actor_of(&client).await;
+        let user = actor.id.unwrap();
+        (client, actor, user)
+    }
+
+    async fn one<T: sea_orm::TryGetable>(&self, sql: &'static str, values: Vec<sea_orm::Value>) -> T {
+        let tx = self.clinic.centre.cx.read(&self.clinic.centre.system).await.unwrap();
+        let found: Option<T> = tx.scalar(sql, values).await.unwrap();
+        tx.commit().await.unwrap();
+        found.unwrap_or_else(|| panic!("nothing: {sql}"))
+    }
+
+    /// What `inviteUser` is given for somebody new.
+    async fn guest(&mut self) -> Value {
+        self.used += 1;
+        let role: Uuid = self.one("SELECT id FROM roles WHERE builtin = 'CASHIER'", vec![]).await;
+        json!({
+            "email": format!("rosamunda{}@alfa.test", self.used), "name": "Rosamunda",
+            "roleIds": [self.clinic.id(Kind::Role, role)],
+        })
+    }
+
+    /// The word of the newest link that was mailed to a user.
+    async fn account_word(&self, purpose: Purpose, user: Uuid) -> String {
+        let sql = "SELECT id FROM email_messages WHERE related_id = $1 ORDER BY created_at DESC LIMIT 1";
+        let email: Uuid = self.one(sql, vec![user.into()]).await;
+        account_link::word(&self.clinic.app.app.cx, &self.clinic.actor.tenant, purpose, email)
+    }
+
+    /// An open enrolment: its challenge and the app's code.
+    async fn enrolment(&self, client: &Client) -> (Value, String) {
+        let enrol = "mutation { enrolMfa { otpauthUri mfaChallengeId } }";
+        let enrolled = client.ok(enrol, json!({})).await["enrolMfa"].clone();
+        let secret = crate::identity::secret_of(enrolled["otpauthUri"].as_str().unwrap());
+        (enrolled["mfaChallengeId"].clone(), totp::digits(&secret, self.clinic.app.now()).unwrap())
+    }
+
+    /// A calendar's token: its id and its word.
+    async fn calendar(&self) -> (Value, Value) {
+        let issue =
+            "mutation($input: IssueCapabilityInput!) { issueCapability(input: $input) { capability { id } token } }";
+        let input = json!({ "input": self.calendar_input(3_600) });
+        let issued = self.clinic.admin.ok(issue, input).await["issueCapability"].clone();
+        (issued["capability"]["id"].clone(), issued["token"].clone())
+    }
+
+    fn calendar_input(&self, ttl: i32) -> Value {
+        let branch = self.clinic.id(Kind::Branch, self.clinic.branch);
+        json!({"purpose": "CALENDAR_FEED", "resourceId": branch, "ttlSeconds": ttl})
+    }
+}
+
+fn key_input(name: &str) -> Value {
+    json!({"name": name, "permissions": ["AGENDA_READ"], "publishable": false})
+}
+
+/// The mutations of users, second factors, keys and tokens.
+async fn row_of_identity(world: &mut World, mutation: &str) -> Option<Row> {
+    let admin = world.clinic.admin.clone();
+    let anonymous = world.clinic.app.anonymous();
+    let branch = world.clinic.id(Kind::Branch, world.clinic.branch);
+    let n = world.used;
+    Some(match mutation {
+        "inviteUser" => {
+            let good = world.guest().await;
+            let mut bad = good.clone();
+            bad["roleIds"] = json!([]);
+            Row::input(&admin, "($input: InviteUserInput!)", &good, &bad)
+        }
+        "acceptInvite" => {
+            let invite = "mutation($input: InviteUserInput!) { inviteUser(input: $input) { user { id } } }";
+            let invited = admin.ok(invite, json!({ "input": world.guest().await })).await;
+            let user = local(&world.clinic.app, "alfa", Kind::User, &invited["inviteUser"]["user"]["id"]).await;
+            let input = |token: &str| json!({"token": token, "password": GOOD});
+            let good = input(&world.account_word(Purpose::Invite, user).await);
+            let (declares, passes) = ("($token: String!, $password: String!)", "(token: $token, password: $password)");
+            Row::new(&anonymous, declares, passes, good, input("ul1.guess")).by_user(user)
+        }
+        "requestPasswordReset" => {
+            let variables = json!({"email": "rosamunda@alfa.test", "slug": "alfa"});
+            let (declares, passes) = ("($email: EmailAddress!, $slug: String!)", "(email: $email, tenantSlug: $slug)");
+            let row = Row::new(&anonymous, declares, passes, variables.clone(), variables);
+            row.by("SYSTEM").refused_in_maintenance()
+        }
+        "resetPassword" => {
+            let (_, _, user) = world.colleague().await;
+            let email: String = world.one("SELECT email FROM users WHERE id = $1", vec![user.into()]).await;
+            let forgot = "mutation($email: EmailAddress!) { requestPasswordReset(email: $email, tenantSlug: \"alfa\") { accepted } }";
+            anonymous.ok(forgot, json!({ "email": email })).await;
+            world.clinic.app.run_jobs().await;
+            let input = |token: &str| json!({"token": token, "password": GOOD});
+            let good = input(&world.account_word(Purpose::PasswordReset, user).await);
+            let (declares, passes) =
+                ("($token: String!, $password: String!)", "(token: $token, newPassword: $password)");
+            Row::new(&anonymous, declares, passes, good, input("ul1.guess")).by_user(user)
+        }
+        "changePassword" => {
+            let (client, _, user) = world.colleague().await;
+            // Another session, which ends with the old password.
+            let email: String = world.one("SELECT email FROM users WHERE id = $1", vec![user.into()]).await;
+            world.clinic.app.login("alfa", &email).await;
+            let input = |current: &str| json!({"current": current, "next": GOOD});
+            let (declares, passes) = ("($current: String!, $next: String!)", "(current: $current, next: $next)");
+            Row::new(&client, declares, passes, input(PASSWORD), input("guess")).by_user(user)
+        }
+        "revokeSession" => {
+            let (_, actor, _) = world.colleague().await;
+            let good = json!({"id": world.clinic.id(Kind::Session, actor.session.unwrap())});
+            Row::new(&admin, "($id: ID!)", "(sessionId: $id)", good, json!({ "id": branch }))
+        }
+        "updateUser" => {
+            let (_, _, user) = world.colleague().await;
+            let id = world.clinic.id(Kind::User, user);
+            let version: i32 = world.one("SELECT version FROM users WHERE id = $1", vec![user.into()]).await;
+            let input = |version: i32| json!({"id": id, "version": version, "name": "Rosamunda", "status": "LOCKED"});
+            Row::input(&admin, "($input: UpdateUserInput!)", &input(version), &input(version + 8))
+        }
+        "upsertRole" => {
+            let input = |name: &str| json!({"name": name, "permissions": ["FINANCE_READ"], "mfaRequired": true});
+            Row::input(&admin, "($input: RoleInput!)", &input(&format!("Caja {n}")), &input(""))
+        }
+        "enrolMfa" => {
+            let (client, _, user) = world.colleague().await;
+            Row::new(&client, "", "", json!({}), json!({})).refused_to(anonymous).by_user(user)
+        }
+        "completeMfa" => {
+            let (client, _, user) = world.colleague().await;
+            let (challenge, code) = world.enrolment(&client).await;
+            let input = |challenge: &Value| json!({"id": challenge, "code": code});
+            let (declares, passes) = ("($id: ID!, $code: String!)", "(challengeId: $id, code: $code)");
+            Row::new(&anonymous, declares, passes, input(&challenge), input(&json!("mc1.guess"))).by_user(user)
+        }
+        "disableMfa" => {
+            let (client, _, user) = world.colleague().await;
+            let (challenge, code) = world.enrolment(&client).await;
+            let complete = "mutation($id: ID!, $code: String!) { completeMfa(challengeId: $id, code: $code) { userErrors { code } } }";
+            let completed = anonymous.ok(complete, json!({"id": challenge, "code": code})).await;
+            assert_eq!(completed["completeMfa"]["userErrors"], json!([]));
+            let good = json!({"user": world.clinic.id(Kind::User, user)});
+            Row::new(&admin, "($user: ID)", "(userId: $user)", good, json!({ "user": branch }))
+        }
+        "createApiKey" => Row::input(&admin, "($input: CreateApiKeyInput!)", &key_input("Informes"), &key_input(" ")),
+        "revokeApiKey" => {
+            let create = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { apiKey { id } } }";
+            let created = admin.ok(create, json!({ "input": key_input("Informes") })).await;
+            let good = json!({"id": created["createApiKey"]["apiKey"]["id"]});
+            Row::new(&admin, "($id: ID!)", "(id: $id)", good, json!({ "id": branch }))
+        }
+        "issueCapability" => {
+            let (good, bad) = (world.calendar_input(3_600), world.calendar_input(1));
+            Row::input(&admin, "($input: IssueCapabilityInput!)", &good, &bad)
+        }
+        "redeemCapability" => {
+            let (_, token) = world.calendar().await;
+            let (good, bad) = (json!({ "token": token }), json!({"token": "ct1.guess"}));
+            Row::new(&anonymous, "($token: String!)", "(token: $token)", good, bad).by("PATIENT")
+        }
+        "revokeCapability" => {
+            let (id, _) = world.calendar().await;
+            Row::new(&admin, "($id: ID!)", "(id: $id)", json!({ "id": id }), json!({ "id": branch }))
+        }
+        _ => return None,
+    })
 }
 
 async fn row(world: &mut World, mutation: &str) -> Option<Row> {
@@ -240,6 +444,7 @@ async fn row(world: &mut World, mutation: &str) -> Option<Row> {
         }
         "patientConfirm" | "patientCancel" => {
             // Its confirmation is the newest mail.
+            world.clinic.app.run_jobs().await;
             world.clinic.app.clock.advance(TimeDelta::minutes(1));
             let start = world.start();
             let (_, confirm, cancel) = mailed(&world.clinic, &start).await;
@@ -247,7 +452,7 @@ async fn row(world: &mut World, mutation: &str) -> Option<Row> {
             let (good, bad) = (json!({ "token": token }), json!({"token": "ct1.guess"}));
             Row::new(&anonymous, "($token: String!)", "(token: $token)", good, bad).by("PATIENT")
         }
-        _ => return None,
+        _ => return row_of_identity(world, mutation).await,
     })
 }
 
@@ -295,7 +500,16 @@ async fn every_mutation_leaves_an_entry_in_its_transaction_and_a_refused_one_non
         let of = |id: &str| format!("SELECT count(*) FROM audit_entries WHERE request_id = '{id}'");
 
         let id = format!("refused-{mutation}");
+        let db = world.clinic.app.app.cx.db.clone();
+        if row.maintenance {
+            db.set_tenant_status("alfa", TenantStatus::Maintenance, Some("test"), world.clinic.app.now())
+                .await
+                .unwrap();
+        }
         let (_, answer) = send_as(row.refused.as_ref().unwrap_or(&row.client), &id, &document, &row.bad).await;
+        if row.maintenance {
+            db.set_tenant_status("alfa", TenantStatus::Active, None, world.clinic.app.now()).await.unwrap();
+        }
         assert!(refused(&answer, &mutation), "{mutation} is not refused: {answer}");
         let code = &answer["errors"][0]["extensions"]["code"];
         assert!(!code.as_str().is_some_and(|code| code.starts_with("GRAPHQL_")), "{mutation}: {answer}");
@@ -323,9 +537,11 @@ async fn every_mutation_leaves_an_entry_in_its_transaction_and_a_refused_one_non
         assert!(told.iter().any(|entry| entry["action"] == *mutation), "{mutation} left {told:?}");
         for entry in told {
             assert_eq!(entry["kind"], row.actor, "{mutation}: {entry}");
-            assert_eq!(entry["actor"].is_null(), row.actor == "SYSTEM", "{mutation}: {entry}");
+            // Who holds a calendar's token is nobody known.
+            let nobody = row.actor == "SYSTEM" || mutation == "redeemCapability";
+            assert_eq!(entry["actor"].is_null(), nobody, "{mutation}: {entry}");
             if row.actor == "USER" {
-                assert_eq!(entry["actor"], json!(world.clinic.actor.id), "{mutation}: {entry}");
+                assert_eq!(entry["actor"], json!(row.user.or(world.clinic.actor.id)), "{mutation}: {entry}");
             }
             assert_eq!(entry["told"], true, "{mutation} says neither before nor after: {entry}");
             assert!(subject_kind(entry["subject"].as_str().unwrap()).is_some(), "no kind of id for {entry}");

@@ -3,10 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::http::{Method, StatusCode, header};
-use horae::{
-    db::TenantStatus,
-    domain::booking::patient_link::{CONFIRM, MANAGE},
-};
+use horae::{db::TenantStatus, domain::identity::capability::Purpose};
 
 use super::visit::{FORM, Visit};
 use crate::notifications::Desk;
@@ -18,7 +15,7 @@ fn booked(uses: i64) -> (String, i64, Option<String>) {
 #[tokio::test]
 async fn looking_changes_nothing_and_confirming_works_once() {
     let visit = Visit::open().await;
-    let token = visit.token(CONFIRM).await;
+    let token = visit.token(Purpose::AppointmentConfirm).await;
     for method in [Method::GET, Method::HEAD, Method::GET] {
         let seen = visit.ask(method.clone(), &token, &[], "").await;
         assert_eq!(seen.status, StatusCode::OK, "{method}");
@@ -60,7 +57,7 @@ async fn looking_changes_nothing_and_confirming_works_once() {
 #[tokio::test]
 async fn two_posts_at_once_use_the_link_once() {
     let visit = Visit::open().await;
-    let token = visit.token(CONFIRM).await;
+    let token = visit.token(Purpose::AppointmentConfirm).await;
     let (one, other) = tokio::join!(visit.post(&token, ""), visit.post(&token, ""));
     let mut statuses = [one.status, other.status];
     statuses.sort();
@@ -71,7 +68,8 @@ async fn two_posts_at_once_use_the_link_once() {
 #[tokio::test]
 async fn cancelling_takes_a_reason() {
     let visit = Visit::open().await;
-    let (confirm, cancel) = (visit.token(CONFIRM).await, visit.token(MANAGE).await);
+    let (confirm, cancel) =
+        (visit.token(Purpose::AppointmentConfirm).await, visit.token(Purpose::AppointmentManage).await);
     visit.get(&cancel, &[]).await.says(&["¿Desea cancelar su cita?", "Motivo (opcional)", "Cancelar la cita</button>"]);
 
     let long = visit.post(&cancel, &format!("reason={}", "%3Cb%3E".repeat(700))).await;
@@ -101,7 +99,7 @@ async fn cancelling_takes_a_reason() {
 #[tokio::test]
 async fn too_late_names_the_centres_phone_and_later_nothing_is_shown() {
     let visit = Visit::open().await;
-    let token = visit.token(MANAGE).await;
+    let token = visit.token(Purpose::AppointmentManage).await;
     // Two hours' notice; this is one second less.
     visit.app.clock.set("2026-07-14T12:00:00Z".parse().unwrap());
     assert!(visit.get(&token, &[]).await.has_form());
@@ -124,7 +122,7 @@ async fn too_late_names_the_centres_phone_and_later_nothing_is_shown() {
 #[tokio::test]
 async fn in_maintenance_it_can_be_read() {
     let visit = Visit::open().await;
-    let token = visit.token(CONFIRM).await;
+    let token = visit.token(Purpose::AppointmentConfirm).await;
     let db = &visit.app.app.cx.db;
     db.set_tenant_status("alfa", TenantStatus::Maintenance, Some("upgrade"), visit.app.now()).await.unwrap();
     let seen = visit.get(&token, &[]).await;
@@ -142,7 +140,8 @@ async fn in_maintenance_it_can_be_read() {
 #[tokio::test]
 async fn what_is_no_link_says_nothing_about_any_centre() {
     let visit = Visit::open().await;
-    let (token, revoked) = (visit.token(CONFIRM).await, visit.token(CONFIRM).await);
+    let (token, revoked) =
+        (visit.token(Purpose::AppointmentConfirm).await, visit.token(Purpose::AppointmentConfirm).await);
     visit
         .centre
         .run(
@@ -170,7 +169,7 @@ async fn what_is_no_link_says_nothing_about_any_centre() {
 #[tokio::test]
 async fn the_centres_language_comes_first_and_the_browsers_second() {
     let visit = Visit::open().await;
-    let token = visit.token(MANAGE).await;
+    let token = visit.token(Purpose::AppointmentManage).await;
     visit.centre.run("UPDATE centre_profile SET locale = 'en-US'", vec![]).await;
     visit.get(&token, &[("accept-language", "es")]).await.says(&[
         "<html lang=\"en\">",
@@ -188,7 +187,7 @@ async fn hostile_names_stay_text() {
     let evil = "<script>alert(1)</script>";
     let visit = Visit::named("\"><img src=x onerror=alert(2)>", evil, "{{ 987654 - 1 }} & 'Ana'").await;
     visit.centre.run("UPDATE centre_profile SET trade_name = '</title><b>Evil</b>'", vec![]).await;
-    let seen = visit.get(&visit.token(CONFIRM).await, &[]).await;
+    let seen = visit.get(&visit.token(Purpose::AppointmentConfirm).await, &[]).await;
     assert_eq!(seen.status, StatusCode::OK);
     for raw in ["<script", "<img", "<b>", "987653"] {
         assert!(!seen.html.contains(raw), "{raw} in {}", seen.html);
@@ -199,7 +198,7 @@ async fn hostile_names_stay_text() {
 #[tokio::test]
 async fn every_answer_keeps_the_link_to_itself() {
     let visit = Visit::open().await;
-    let token = visit.token(CONFIRM).await;
+    let token = visit.token(Purpose::AppointmentConfirm).await;
     for seen in [visit.get(&token, &[]).await, visit.get("nothing", &[]).await, visit.post(&token, "").await] {
         let policy = seen.headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
         for part in [
@@ -226,7 +225,7 @@ async fn every_answer_keeps_the_link_to_itself() {
 #[tokio::test]
 async fn another_sites_form_does_nothing() {
     let visit = Visit::open().await;
-    let token = visit.token(CONFIRM).await;
+    let token = visit.token(Purpose::AppointmentConfirm).await;
     for foreign in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example")] {
         let seen = visit.ask(Method::POST, &token, &[FORM, ("host", "citas.example"), foreign], "").await;
         assert_eq!(seen.status, StatusCode::FORBIDDEN);
@@ -251,7 +250,7 @@ impl std::io::Write for Lines {
 #[tokio::test]
 async fn the_log_has_no_token() {
     let visit = Visit::open().await;
-    let token = visit.token(CONFIRM).await;
+    let token = visit.token(Purpose::AppointmentConfirm).await;
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt()

@@ -5,7 +5,10 @@ use axum::{
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
 use chrono::{DateTime, Utc};
-use horae::{auth::token_hash, domain::booking::patient_link};
+use horae::{
+    auth::{token_hash, word},
+    domain::identity::capability::Purpose,
+};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 use uuid::Uuid;
@@ -58,17 +61,17 @@ impl Visit {
     }
 
     /// A link's token, as a mail carries it.
-    pub async fn token(&self, purpose: &str) -> String {
+    pub async fn token(&self, purpose: Purpose) -> String {
         let start: DateTime<Utc> = START.parse().unwrap();
         let token =
-            format!("{}{}.{}", patient_link::PREFIX, self.centre.system.tenant.key, self.app.app.cx.new_id().simple());
+            format!("{}{}.{}", word::CAPABILITY, self.centre.system.tenant.key, self.app.app.cx.new_id().simple());
         self.centre
             .run(
                 "INSERT INTO capability_tokens (id, token_hash, purpose, resource_id, expires_at, created_at) VALUES ($1, $2, $3, $4, $5, $6)",
                 vec![
                     self.app.app.cx.new_id().into(),
                     token_hash(&token).into(),
-                    purpose.into(),
+                    purpose.as_str().into(),
                     self.id.into(),
                     start.into(),
                     self.app.now().into(),

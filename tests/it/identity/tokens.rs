@@ -230,7 +230,7 @@ async fn an_old_refresh_token_of_any_age_ends_the_family_once_and_tells_no_secre
     }
     let tx = centre.cx.read(&centre.system).await.unwrap();
     let trail: Vec<String> = tx
-        .scalars("SELECT action FROM audit_entries WHERE subject_type = 'Session' ORDER BY at, id", [])
+        .scalars("SELECT action FROM audit_entries WHERE subject_type = 'Session' ORDER BY position", [])
         .await
         .unwrap();
     tx.commit().await.unwrap();

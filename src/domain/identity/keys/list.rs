@@ -1,0 +1,50 @@
+//! The keys of a centre that are not revoked, newest first.
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+use super::{ApiKey, Row, columns};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    db::Sql,
+    domain::{
+        cx::Cx,
+        page::{Page, PageRequest},
+        refusal::Failure,
+    },
+};
+
+/// Key of the list's order: `(created, id)`, newest first.
+pub type Key = (DateTime<Utc>, Uuid);
+
+macro_rules! page_of_keys {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT ",
+            columns!(),
+            " FROM api_keys WHERE revoked_at IS NULL AND ($1::timestamptz IS NULL OR (created_at, id) ",
+            $beyond,
+            " ($1, $2)) ORDER BY ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
+
+const FORWARDS: Sql = page_of_keys!("<", "created_at DESC, id DESC");
+const BACKWARDS: Sql = page_of_keys!(">", "created_at, id");
+
+/// A page of them.
+///
+/// # Errors
+/// FORBIDDEN; faults of the database.
+pub async fn run(cx: &Cx, actor: &Actor, page: &PageRequest<Key>) -> Result<Page<ApiKey>, Failure> {
+    actor.require(Permission::UserAdmin, Scope::Centre)?;
+    let tx = cx.read(actor).await?;
+    let sql = if page.backwards { BACKWARDS } else { FORWARDS };
+    let rows: Vec<Row> = tx
+        .all(sql, [page.from.map(|key| key.0).into(), page.from.map(|key| key.1).into(), page.fetch().into()])
+        .await?;
+    tx.commit().await?;
+    Ok(page.page(rows.into_iter().map(ApiKey::from).collect()))
+}
