@@ -1,5 +1,7 @@
 //! Invites somebody: a user without a password, and a mail with the link for setting one.
 
+use std::collections::HashSet;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -57,10 +59,15 @@ fn check(mut input: Input) -> Result<Input, Failure> {
     Ok(input)
 }
 
+/// Each once and in the client's order, so that a refusal names the place where it stands.
+fn keep_first(ids: &mut Vec<Uuid>) {
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(*id));
+}
+
 /// Each once, at least one.
 pub(super) fn role_ids(check: &mut Check, ids: &mut Vec<Uuid>) {
-    ids.sort();
-    ids.dedup();
+    keep_first(ids);
     if ids.is_empty() {
         check.add(Refusal::required("roleIds", "give at least one role"));
     } else if ids.len() > MAX_USER_ROLES {
@@ -70,8 +77,7 @@ pub(super) fn role_ids(check: &mut Check, ids: &mut Vec<Uuid>) {
 
 /// Each once.
 pub(super) fn branch_ids(check: &mut Check, ids: &mut Vec<Uuid>) {
-    ids.sort();
-    ids.dedup();
+    keep_first(ids);
     if ids.len() > MAX_USER_BRANCHES {
         check.add(Refusal::invalid("branchIds", format!("name at most {MAX_USER_BRANCHES} branches, or none for all")));
     }

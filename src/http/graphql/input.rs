@@ -126,6 +126,8 @@ fn within(step: String, registry: &Registry, of: &str, value: &Value, path: &mut
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
     use super::*;
 
     #[test]
