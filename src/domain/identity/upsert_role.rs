@@ -1,4 +1,4 @@
-//! Creates or changes a role of the centre's own. A built-in one can be given another name.
+//! Creates or changes a role of the centre's own. Of a built-in one only the name and the need of a second factor can change.
 
 use uuid::Uuid;
 

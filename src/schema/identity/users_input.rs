@@ -110,7 +110,7 @@ impl UpdateUserInput {
 /// A role of the centre's own to create (without id) or to change.
 #[derive(InputObject, Clone, Debug)]
 pub struct RoleInput {
-    /// Which to change; a built-in one can only be given another name.
+    /// Which to change; of a built-in one only the name and `mfaRequired` can change.
     pub id: Option<ID>,
     /// Shown to people, up to 200 characters; no two roles share one.
     pub name: String,
