@@ -57,6 +57,7 @@ metrics! {
     Counter horae_permission_denials_total = "Refusals for lack of a permission, by permission";
     Counter horae_tenant_mismatches_total = "Genuine words of one centre used in another, by what: id, page, cursor, slot";
     Counter horae_limits_kept_locally_total = "Times that a node kept its own buckets because Redis did not answer";
+    Counter horae_capabilities_refused_total = "Capability tokens that opened nothing, by reason";
     Counter horae_passwords_set_total = "Passwords set by a mail's link, by purpose";
     Counter horae_password_resets_bounded_total = "Requests for password mails that were beyond what one account may ask";
     Counter horae_connections_ended_total = "WebSockets ended because their session or key ended";

@@ -32,6 +32,7 @@ pub fn server_url() -> &'static str {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let folder = super::folder::passable().keep();
+                #[expect(clippy::zombie_processes, reason = "it outlives this process, which is its purpose")]
                 let _sweeper = sweep_when_over(&folder);
                 let mut options = Options::new(folder);
                 options.durable = false;
@@ -47,7 +48,6 @@ pub fn server_url() -> &'static str {
 
 /// Removes the server's files (gigabytes, after a whole run) when this process is gone, however it went, and the server
 /// with it. A static is never dropped, and a killed process drops nothing; the end of a pipe reaches a child always.
-#[expect(clippy::zombie_processes, reason = "it outlives this process, which is its purpose")]
 fn sweep_when_over(folder: &Path) -> Child {
     const SCRIPT: &str = r#"trap "" HUP INT TERM
 read -r word
