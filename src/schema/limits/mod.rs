@@ -147,7 +147,6 @@ impl Limits {
             "limit": max_cost,
             "bucket": { "capacity": capacity, "remaining": taken.left(), "restorePerSecond": per_second },
         }));
-        metrics::histogram!("horae_operation_cost").record(f64::from(u32::try_from(cost).unwrap_or(u32::MAX)));
         if affordable.is_none() {
             metrics::counter!("horae_limited_total", "limit" => "cost").increment(1);
             let message = format!("The operation costs {cost}, at most {max_cost} is allowed; ask for smaller pages.");
