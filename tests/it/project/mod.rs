@@ -1,4 +1,5 @@
 //! What must hold for the whole project.
 
 mod layers;
+mod sabotage;
 mod sdl;
