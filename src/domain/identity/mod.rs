@@ -24,7 +24,6 @@ pub mod send_password_reset;
 pub mod session;
 pub mod sessions;
 mod set_password;
-mod sign_off;
 pub mod update_user;
 pub mod upsert_role;
 pub mod user;

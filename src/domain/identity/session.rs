@@ -135,14 +135,42 @@ pub async fn end_others(
     action: &'static str,
     now: DateTime<Utc>,
 ) -> Result<Vec<Change>, Failure> {
-    let ended: Vec<Uuid> = tx
+    let ended = revoke_others(tx, user, kept, now).await?;
+    Ok(ended.into_iter().map(|session| ended_by(action, session, now)).collect())
+}
+
+/// Ends every session of a user but `kept`. Returns which, for who tells of them as one change of the user.
+///
+/// # Errors
+/// Faults of the database.
+pub(super) async fn revoke_others(
+    tx: &TenantTx,
+    user: Uuid,
+    kept: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Uuid>, Failure> {
+    let ended = tx
         .scalars(
             "UPDATE sessions SET revoked_at = $3 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3
              RETURNING id",
             [user.into(), kept.into(), now.into()],
         )
         .await?;
-    Ok(ended.into_iter().map(|session| ended_by(action, session, now)).collect())
+    Ok(ended)
+}
+
+/// The sessions that a user has open.
+///
+/// # Errors
+/// Faults of the database.
+pub(super) async fn open_of(tx: &TenantTx, user: Uuid, now: DateTime<Utc>) -> Result<Vec<Uuid>, Failure> {
+    let open = tx
+        .scalars(
+            "SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2",
+            [user.into(), now.into()],
+        )
+        .await?;
+    Ok(open)
 }
 
 /// The change that the end of a session is.

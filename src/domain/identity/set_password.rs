@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     account_link::{self, Link, Purpose},
     password_policy::{self, Owner},
-    sign_off,
+    session,
     user::UserStatus,
 };
 use crate::{
@@ -85,7 +85,7 @@ pub(super) async fn finish(
     }
     account_link::withdraw(cx, &tx, link.user).await?;
     write(cx, &tx, prepared, name).await?;
-    let ended = sign_off::end_all(&tx, link.user, now).await?;
+    let ended = session::revoke_others(&tx, link.user, None, now).await?;
     let (event, action) = match link.purpose {
         Purpose::Invite => ("user.registered", "acceptInvite"),
         Purpose::PasswordReset => ("user.password_changed", "resetPassword"),

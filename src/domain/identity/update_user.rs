@@ -7,7 +7,7 @@ use super::{
     account_link,
     grant::{self, Grantor},
     invite_user::{branch_ids, role_ids},
-    sign_off,
+    session,
     user::{self, User, UserStatus},
 };
 use crate::{
@@ -93,11 +93,11 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<Done, Failure>
     let after =
         user::users(&tx, vec![input.id]).await?.pop().ok_or_else(|| Failure::fault("the user just changed is gone"))?;
     let sessions = match after.status {
-        UserStatus::Active => sign_off::open(&tx, after.id, cx.now()).await?,
+        UserStatus::Active => session::open_of(&tx, after.id, cx.now()).await?,
         UserStatus::Invited => Vec::new(),
         UserStatus::Locked | UserStatus::Disabled => {
             account_link::withdraw(cx, &tx, after.id).await?;
-            sign_off::end_all(&tx, after.id, cx.now()).await?
+            session::revoke_others(&tx, after.id, None, cx.now()).await?
         }
     };
     cx.commit(tx, changes(actor, &before, &after, &sessions)).await?;
