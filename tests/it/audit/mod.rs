@@ -3,9 +3,9 @@
 mod append_only;
 mod chain;
 mod entries;
-
 mod mutations;
 mod request_id;
+mod rows;
 
 use axum::{
     body::Body,
