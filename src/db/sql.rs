@@ -3,6 +3,7 @@
 
 use sea_orm::{FromQueryResult, QueryResult, Value, Values};
 use sea_query_sqlx::SqlxValues;
+use sqlx::postgres::PgRow;
 
 use super::{DbError, TenantTx};
 
@@ -19,10 +20,7 @@ impl TenantTx {
         sql: Sql,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, DbError> {
-        self.count();
-        let mut connection = self.inner.lock().await;
-        let rows =
-            sqlx::query_with(self.own(sql), bind(values)).persistent(self.named).fetch_all(&mut **connection).await?;
+        let rows = self.rows(sql, values).await?;
         rows.into_iter().map(|row| T::from_query_result(&QueryResult::from(row), "").map_err(DbError::from)).collect()
     }
 
@@ -35,12 +33,7 @@ impl TenantTx {
         sql: Sql,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<T>, DbError> {
-        self.count();
-        let mut connection = self.inner.lock().await;
-        let row = sqlx::query_with(self.own(sql), bind(values))
-            .persistent(self.named)
-            .fetch_optional(&mut **connection)
-            .await?;
+        let row = self.row(sql, values).await?;
         row.map(|row| T::from_query_result(&QueryResult::from(row), "").map_err(DbError::from)).transpose()
     }
 
@@ -53,12 +46,7 @@ impl TenantTx {
         sql: Sql,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Option<T>, DbError> {
-        self.count();
-        let mut connection = self.inner.lock().await;
-        let row = sqlx::query_with(self.own(sql), bind(values))
-            .persistent(self.named)
-            .fetch_optional(&mut **connection)
-            .await?;
+        let row = self.row(sql, values).await?;
         row.map(|row| QueryResult::from(row).try_get_by_index(0).map_err(DbError::from)).transpose()
     }
 
@@ -71,10 +59,7 @@ impl TenantTx {
         sql: Sql,
         values: impl IntoIterator<Item = Value>,
     ) -> Result<Vec<T>, DbError> {
-        self.count();
-        let mut connection = self.inner.lock().await;
-        let rows =
-            sqlx::query_with(self.own(sql), bind(values)).persistent(self.named).fetch_all(&mut **connection).await?;
+        let rows = self.rows(sql, values).await?;
         rows.into_iter().map(|row| QueryResult::from(row).try_get_by_index(0).map_err(DbError::from)).collect()
     }
 
@@ -90,6 +75,20 @@ impl TenantTx {
             .execute(&mut **connection)
             .await?
             .rows_affected())
+    }
+
+    async fn rows(&self, sql: Sql, values: impl IntoIterator<Item = Value>) -> Result<Vec<PgRow>, DbError> {
+        self.count();
+        let mut connection = self.inner.lock().await;
+        let query = sqlx::query_with(self.own(sql), bind(values)).persistent(self.named);
+        Ok(query.fetch_all(&mut **connection).await?)
+    }
+
+    async fn row(&self, sql: Sql, values: impl IntoIterator<Item = Value>) -> Result<Option<PgRow>, DbError> {
+        self.count();
+        let mut connection = self.inner.lock().await;
+        let query = sqlx::query_with(self.own(sql), bind(values)).persistent(self.named);
+        Ok(query.fetch_optional(&mut **connection).await?)
     }
 }
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::booking::slot::Slot;
+use super::{booking::slot::Slot, time::LocalTimeError};
 use crate::{auth::Denied, db::DbError};
 
 /// Why. The words are the API's `ErrorCode`.
@@ -112,6 +112,22 @@ impl Refusal {
     #[must_use]
     pub fn new(code: Code, message: impl Into<String>) -> Self {
         Self { code, message: message.into(), field: None, detail: Detail::None }
+    }
+
+    /// A wall time that its zone's clock never shows, or shows twice.
+    #[must_use]
+    pub fn local_time(error: LocalTimeError, message: impl Into<String>) -> Self {
+        let (code, detail) = match error {
+            LocalTimeError::Nonexistent { requested, zone, next_valid } => (
+                Code::NonexistentLocalTime,
+                Detail::Nonexistent { requested, zone, next_valid: next_valid.fixed_offset() },
+            ),
+            LocalTimeError::Ambiguous { requested, zone, candidates } => {
+                let candidates = candidates.iter().map(DateTime::fixed_offset).collect();
+                (Code::AmbiguousLocalTime, Detail::Ambiguous { requested, zone, candidates })
+            }
+        };
+        Self { detail, ..Self::new(code, message) }
     }
 
     /// A value that is not acceptable. `field` is a dotted path into the input.

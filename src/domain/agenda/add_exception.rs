@@ -19,8 +19,8 @@ use crate::{
         centre::{model::Branch, query},
         change::{Change, Changes},
         cx::Cx,
-        refusal::{Code, Detail, Failure, Refusal},
-        time::{GapPolicy, LocalTimeError, OverlapPolicy, appointment_instant},
+        refusal::{Failure, Refusal},
+        time::{GapPolicy, OverlapPolicy, appointment_instant},
     },
 };
 
@@ -137,17 +137,7 @@ fn instant(branch: &Branch, local: NaiveDateTime, field: &str) -> Result<DateTim
         Ok(None) => Err(Refusal::invalid(field, "this time does not exist")),
         Err(error) => {
             let message = error.to_string();
-            let (code, detail) = match error {
-                LocalTimeError::Nonexistent { requested, zone, next_valid } => (
-                    Code::NonexistentLocalTime,
-                    Detail::Nonexistent { requested, zone, next_valid: next_valid.fixed_offset() },
-                ),
-                LocalTimeError::Ambiguous { requested, zone, candidates } => {
-                    let candidates = candidates.iter().map(DateTime::fixed_offset).collect();
-                    (Code::AmbiguousLocalTime, Detail::Ambiguous { requested, zone, candidates })
-                }
-            };
-            Err(Refusal { detail, ..Refusal::new(code, message).at(field) })
+            Err(Refusal::local_time(error, message).at(field))
         }
     }
 }

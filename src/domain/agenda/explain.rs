@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     calendar::{BranchCalendar, ResourceCalendar, belongs},
     model::ExceptionKind,
-    plan::{offers, outside, with_buffers},
+    plan::{outside, with_buffers},
     visibility::Sight,
 };
 use crate::{
@@ -257,7 +257,7 @@ fn of_resource(
     if !belongs(&one.resource, calendar.branch.id) {
         return vec![reason(Cause::NotInBranch, during.clone(), None)];
     }
-    if !offers(&one.resource, treatment.id) {
+    if !one.resource.offers(treatment.id) {
         return vec![reason(Cause::DoesNotOffer, during.clone(), None)];
     }
     let mut reasons = Vec::new();

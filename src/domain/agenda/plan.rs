@@ -78,12 +78,8 @@ impl Wish<'_> {
     /// What a treatment needs, one entry per resource: its requirements, or by default what the centre's way of working
     /// names; and whoever and whatever was asked for by name, also where the treatment alone would not need it.
     fn needs(&self, treatment: &Treatment) -> Vec<Need> {
-        let default = match self.mode {
-            OperatingMode::ByProfessional => ResourceKind::Professional,
-            OperatingMode::ByRoom => ResourceKind::Room,
-        };
         let mut needs: Vec<Need> = if treatment.requirements.is_empty() {
-            vec![Need { kind: default, any_of: Vec::new() }]
+            vec![Need { kind: self.mode.needs(), any_of: Vec::new() }]
         } else {
             treatment.requirements.iter().flat_map(Need::each).collect()
         };
@@ -115,15 +111,6 @@ impl Need {
         let one = Self { kind: requirement.kind, any_of: requirement.any_of.clone() };
         std::iter::repeat_n(one, usize::try_from(requirement.quantity).unwrap_or_default())
     }
-}
-
-/// Whether a professional carries out a treatment; other resources take part in all of them.
-#[must_use]
-pub fn offers(resource: &Resource, treatment: Uuid) -> bool {
-    resource
-        .professional
-        .as_ref()
-        .is_none_or(|one| one.treatment_ids.is_empty() || one.treatment_ids.contains(&treatment))
 }
 
 /// A resource prepared for many questions.
@@ -168,8 +155,8 @@ impl<'a> Planner<'a> {
         let branch = &calendar.branch;
         let public = wish.audience == Audience::Public;
         let bookable = |one: &&ResourceCalendar| {
-            let online = one.resource.professional.as_ref().is_none_or(|professional| professional.accepts_online);
-            one.resource.active && belongs(&one.resource, branch.id) && (online || !public)
+            let resource = &one.resource;
+            resource.active && belongs(resource, branch.id) && (resource.accepts_online() || !public)
         };
         let mut candidates: Vec<Candidate<'a>> =
             calendar.resources.values().filter(bookable).map(Candidate::new).collect();
@@ -181,7 +168,7 @@ impl<'a> Planner<'a> {
             let fits = |resource: &Resource| {
                 resource.kind == need.kind
                     && (need.any_of.is_empty() || need.any_of.contains(&resource.id))
-                    && offers(resource, treatment)
+                    && resource.offers(treatment)
             };
             candidates.iter().enumerate().filter(|(_, one)| fits(&one.calendar.resource)).map(|(at, _)| at).collect()
         };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use chrono::{NaiveDate, NaiveTime, TimeDelta, Weekday};
+use chrono::TimeDelta;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use crate::{
     auth::{Actor, Permission, Scope},
     db::TenantTx,
     domain::{
-        centre::{model::Branch, query},
+        centre::{WindowInput, model::Branch, query},
         change::{Change, Changes},
         cx::Cx,
         refusal::{Code, Failure, Refusal},
@@ -26,21 +26,6 @@ use crate::{
 
 /// Most windows of one schedule: three a day, with room for seasons.
 const MAX_WINDOWS: usize = 100;
-
-/// A window as the client sent it.
-#[derive(Clone, Copy, Debug)]
-pub struct WindowInput {
-    /// Day of the week.
-    pub day: Weekday,
-    /// From.
-    pub start: NaiveTime,
-    /// Until; 00:00 is midnight at the end of the day.
-    pub end: NaiveTime,
-    /// First date.
-    pub valid_from: Option<NaiveDate>,
-    /// Last date.
-    pub valid_to: Option<NaiveDate>,
-}
 
 /// A schedule to create or change.
 #[derive(Clone, Debug)]

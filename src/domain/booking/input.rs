@@ -15,7 +15,7 @@ use crate::{
             model::{Branch, Treatment},
             query,
         },
-        refusal::{Code, Detail, Failure, Refusal},
+        refusal::{Failure, Refusal},
         time::{self, GapPolicy, LocalTimeError, OverlapPolicy},
     },
 };
@@ -167,7 +167,7 @@ fn instant(
 /// What a wall time typed by a person means in a branch.
 ///
 /// # Errors
-/// [`Code::NonexistentLocalTime`], [`Code::AmbiguousLocalTime`] unless the policies say otherwise.
+/// NONEXISTENT_LOCAL_TIME, AMBIGUOUS_LOCAL_TIME unless the policies say otherwise.
 pub fn local_instant(
     branch: &Branch,
     local: NaiveDateTime,
@@ -177,23 +177,17 @@ pub fn local_instant(
     match time::appointment_instant(branch.zone, local, policies.gap, policies.overlap) {
         Ok(Some(instant)) => Ok(instant.to_utc()),
         Ok(None) => Err(Refusal::invalid(field, "the clock jumps over this time, and you asked to skip such times")),
-        Err(LocalTimeError::Nonexistent { requested, zone, next_valid }) => {
-            let message = format!(
-                "the clock in {zone} jumps over this time; the next one that exists is {}",
-                next_valid.format("%H:%M")
-            );
-            let detail = Detail::Nonexistent { requested, zone, next_valid: next_valid.fixed_offset() };
-            Err(Refusal { detail, ..Refusal::new(Code::NonexistentLocalTime, message).at(field) })
-        }
-        Err(LocalTimeError::Ambiguous { requested, zone, candidates }) => {
-            let message = format!(
-                "the clock in {zone} shows this time twice; say which by `start` with an offset, or an overlapPolicy"
-            );
-            let candidates = candidates.iter().map(DateTime::fixed_offset).collect();
-            Err(Refusal {
-                detail: Detail::Ambiguous { requested, zone, candidates },
-                ..Refusal::new(Code::AmbiguousLocalTime, message).at(field)
-            })
+        Err(error) => {
+            let message = match &error {
+                LocalTimeError::Nonexistent { zone, next_valid, .. } => format!(
+                    "the clock in {zone} jumps over this time; the next one that exists is {}",
+                    next_valid.format("%H:%M")
+                ),
+                LocalTimeError::Ambiguous { zone, .. } => format!(
+                    "the clock in {zone} shows this time twice; say which by `start` with an offset, or an overlapPolicy"
+                ),
+            };
+            Err(Refusal::local_time(error, message).at(field))
         }
     }
 }

@@ -138,11 +138,7 @@ pub fn requirements(treatment: &Treatment, mode: OperatingMode) -> Vec<Requireme
     if !treatment.requirements.is_empty() {
         return treatment.requirements.clone();
     }
-    let kind = match mode {
-        OperatingMode::ByProfessional => ResourceKind::Professional,
-        OperatingMode::ByRoom => ResourceKind::Room,
-    };
-    vec![Requirement { kind, quantity: 1, any_of: Vec::new() }]
+    vec![Requirement { kind: mode.needs(), quantity: 1, any_of: Vec::new() }]
 }
 
 /// Plans the treatments, or says what stands in the way, field by field.
@@ -229,13 +225,13 @@ fn choose<'a>(
             .get(&id)
             .filter(|r| r.resource.kind == kind && r.resource.active && belongs(&r.resource, calendar.branch.id))
             .ok_or_else(|| Box::new(Refusal::not_found(&field)))?;
-        if !offers(resource, item.treatment.id) {
+        if !resource.resource.offers(item.treatment.id) {
             return Err(Box::new(Refusal::invalid(
                 &field,
                 format!("{} does not offer this treatment", resource.resource.name),
             )));
         }
-        if rules.online && !online(resource) {
+        if rules.online && !resource.resource.accepts_online() {
             return Err(Box::new(Refusal::not_found(&field)));
         }
         check_time(resource, item, rules, &field)?;
@@ -263,7 +259,7 @@ fn choose<'a>(
             .resources
             .values()
             .filter(|r| fits(r) && r.resource.active && belongs(&r.resource, calendar.branch.id))
-            .filter(|r| offers(r, item.treatment.id) && (!rules.online || online(r)))
+            .filter(|r| r.resource.offers(item.treatment.id) && (!rules.online || r.resource.accepts_online()))
             .filter(|r| !taking.iter().any(|taken| taken.resource.id == r.resource.id))
             .collect();
         // The same room for the next treatment before another one; then the one that the later treatments can stay in;
@@ -291,25 +287,16 @@ fn choose<'a>(
     Ok(taking)
 }
 
-fn offers(resource: &ResourceCalendar, treatment: Uuid) -> bool {
-    resource
-        .resource
-        .professional
-        .as_ref()
-        .is_none_or(|p| p.treatment_ids.is_empty() || p.treatment_ids.contains(&treatment))
-}
-
-fn online(resource: &ResourceCalendar) -> bool {
-    resource.resource.professional.as_ref().is_none_or(|p| p.accepts_online)
-}
-
 /// Whether the resource could serve this treatment too, so that nobody has to change rooms.
 fn can_stay(resource: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
     let strict = Rules { overbook: false, ..rules };
     let wanted = requirements(&item.treatment, rules.mode).iter().any(|need| {
         need.kind == resource.resource.kind && (need.any_of.is_empty() || need.any_of.contains(&resource.resource.id))
     });
-    wanted && offers(resource, item.treatment.id) && works(resource, item, strict) && is_free(resource, item, strict)
+    wanted
+        && resource.resource.offers(item.treatment.id)
+        && works(resource, item, strict)
+        && is_free(resource, item, strict)
 }
 
 /// Buffers are for cleaning and writing: they may lie outside working hours, the treatment may not.

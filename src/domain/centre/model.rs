@@ -184,6 +184,22 @@ pub struct Resource {
     pub professional: Option<ProfessionalDetail>,
 }
 
+impl Resource {
+    /// Whether it carries out a treatment: a professional may be limited to some, anything else takes part in all.
+    #[must_use]
+    pub fn offers(&self, treatment: Uuid) -> bool {
+        self.professional
+            .as_ref()
+            .is_none_or(|one| one.treatment_ids.is_empty() || one.treatment_ids.contains(&treatment))
+    }
+
+    /// Whether patients may book it alone.
+    #[must_use]
+    pub fn accepts_online(&self) -> bool {
+        self.professional.as_ref().is_none_or(|one| one.accepts_online)
+    }
+}
+
 /// What only professionals have.
 #[derive(Clone, Debug)]
 pub struct ProfessionalDetail {
@@ -385,6 +401,15 @@ impl OperatingMode {
         match self {
             Self::ByProfessional => "BY_PROFESSIONAL",
             Self::ByRoom => "BY_ROOM",
+        }
+    }
+
+    /// What a treatment needs that says nothing of its own.
+    #[must_use]
+    pub fn needs(self) -> ResourceKind {
+        match self {
+            Self::ByProfessional => ResourceKind::Professional,
+            Self::ByRoom => ResourceKind::Room,
         }
     }
 

@@ -159,20 +159,13 @@ pub struct ScheduleInput {
 
 impl ScheduleInput {
     pub(super) fn into_domain(self, ids: &GlobalIds) -> Result<upsert_schedule::Input, Refusal> {
-        let window = |input: WeeklyWindowInput| upsert_schedule::WindowInput {
-            day: input.day.into(),
-            start: input.start.0,
-            end: input.end.0,
-            valid_from: input.valid_from.map(|date| date.0),
-            valid_to: input.valid_to.map(|date| date.0),
-        };
         Ok(upsert_schedule::Input {
             id: ids.decode_opt(Kind::Schedule, self.id.as_ref(), "id")?,
             version: self.version,
             resource: ids.decode(Kind::Resource, &self.resource_id, "resourceId")?,
             branch: ids.decode(Kind::Branch, &self.branch_id, "branchId")?,
             name: self.name,
-            windows: self.windows.into_iter().map(window).collect(),
+            windows: self.windows.into_iter().map(Into::into).collect(),
         })
     }
 }

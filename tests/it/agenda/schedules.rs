@@ -4,12 +4,8 @@ use chrono::{NaiveDateTime, NaiveTime, Weekday};
 use horae::{
     auth::{Actor, BuiltinRole},
     domain::{
-        agenda::{
-            add_exception, availability,
-            model::ExceptionKind,
-            remove_exception,
-            upsert_schedule::{self, WindowInput},
-        },
+        agenda::{add_exception, availability, model::ExceptionKind, remove_exception, upsert_schedule},
+        centre::WindowInput,
         refusal::Code,
     },
 };
