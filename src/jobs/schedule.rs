@@ -16,6 +16,9 @@ use crate::{
 /// How long a tick is remembered.
 const REMEMBERED: Duration = Duration::days(3);
 
+/// How long a job that failed for good can be looked at.
+const FAILED_KEPT: Duration = Duration::days(90);
+
 /// Something that every centre needs again and again.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
@@ -48,6 +51,12 @@ pub const SCHEDULES: &[Schedule] = &[
         kind: runners::PRUNE_RECEIPTS,
         every: TimeDelta::hours(1),
         spread: TimeDelta::minutes(30),
+    },
+    Schedule {
+        name: "ended.prune",
+        kind: runners::PRUNE_ENDED,
+        every: TimeDelta::days(1),
+        spread: TimeDelta::hours(4),
     },
 ];
 
@@ -90,7 +99,8 @@ pub(super) async fn enqueue_due(cx: &Cx, cell: &str, spread: bool, seen: &mut Se
         cx.db.enqueue_tick(cell, &Tick { schedule: schedule.name.into(), at, kind: schedule.kind, jobs }).await?;
         seen.insert(schedule.name, at);
     }
-    cx.db.prune_ticks(cell, now - REMEMBERED).await
+    cx.db.prune_ticks(cell, now - REMEMBERED).await?;
+    cx.db.prune_failed_jobs(cell, now - FAILED_KEPT).await
 }
 
 /// When this binary's zone rules are not the ones that future local times were computed with, gives every centre a job

@@ -64,6 +64,19 @@ impl Db {
         Ok(())
     }
 
+    /// Removes jobs that failed for good and were due before this.
+    ///
+    /// # Errors
+    /// When the cell does not answer.
+    pub async fn prune_failed_jobs(&self, cell: &str, before: DateTime<Utc>) -> Result<(), DbError> {
+        let pool = self.pool_of_cell(cell).await?;
+        sqlx::query("DELETE FROM queue.jobs WHERE state = 'FAILED' AND due_at < $1")
+            .bind(before)
+            .execute(&pool)
+            .await?;
+        Ok(())
+    }
+
     /// The release of the zone rules that future local times were last computed with.
     ///
     /// # Errors

@@ -1,20 +1,67 @@
-//! What a centre keeps only for a while: events for streams, receipts of idempotency keys.
+//! What a centre keeps only for a while. What is not named here is kept for good: appointments, people, the mails that
+//! were sent, and the audit trail, which nothing can remove.
 
 use chrono::{DateTime, Duration, Utc};
 
 use crate::{
     auth::{Actor, Permission, Scope},
+    db::Sql,
     domain::{cx::Cx, refusal::Failure},
 };
 
-/// Receipts are honoured for 24 hours; an hour more keeps the sweep away from keys that are being looked at.
-const RECEIPTS_KEPT: Duration = Duration::hours(25);
-
-/// Requests for new passwords are counted for an hour; their addresses may be of people who are no users.
-const RESET_REQUESTS_KEPT: Duration = Duration::days(1);
+/// Rows that are worth nothing once they are old enough.
+#[derive(Debug)]
+pub struct Remains {
+    /// Removes at most [`BATCH`] of those that were over before `$1`.
+    sql: Sql,
+    /// How long they are kept when they are over.
+    kept: Duration,
+}
 
 /// How many rows one transaction removes.
 const BATCH: u64 = 5_000;
+
+/// The rows of a table that were over before `$1`, a batch of them.
+macro_rules! batch_of {
+    ($table:literal, $over:literal) => {
+        concat!(
+            "DELETE FROM ",
+            $table,
+            " WHERE ctid = ANY (ARRAY (SELECT ctid FROM ",
+            $table,
+            " WHERE ",
+            $over,
+            " LIMIT 5000))"
+        )
+    };
+}
+
+/// What comes with every request, or names people who may be none of the centre's.
+pub const SHORT_LIVED: &[Remains] = &[
+    // Keys are honoured for 24 hours; an hour more keeps the sweep away from those that are being looked at.
+    Remains { sql: batch_of!("idempotency_receipts", "created_at < $1"), kept: Duration::hours(25) },
+    // They are counted for an hour; their addresses may be of people who are no users.
+    Remains { sql: batch_of!("password_reset_requests", "requested_at < $1"), kept: Duration::days(1) },
+];
+
+/// What has ended, and is kept so that somebody can still look at it.
+pub const ENDED: &[Remains] = &[
+    // The end of a session's refresh tokens, used or not: until then each can be presented, and an old one ends the
+    // session. A session that was ended early is over by itself within `REFRESH_TTL`, so one rule is enough.
+    Remains { sql: batch_of!("sessions", "expires_at < $1"), kept: Duration::days(30) },
+    // Links of mails and tokens for one thing, used up, withdrawn or not: until then a link says why it is not good.
+    Remains { sql: batch_of!("capability_tokens", "expires_at < $1"), kept: Duration::days(90) },
+    // Logins that waited for a second factor.
+    Remains { sql: batch_of!("mfa_challenges", "expires_at < $1"), kept: Duration::days(1) },
+    // Times that were held and never booked. Anybody on a booking page can hold some. Longer than the event log, whose
+    // readers look them up.
+    Remains { sql: batch_of!("appointments", "status = 'EXPIRED' AND updated_at < $1"), kept: Duration::days(35) },
+    // What a centre may create in a day is asked for today only; a month shows whether a quota fits.
+    Remains {
+        sql: batch_of!("quota_usage", "day < ($1::timestamptz AT TIME ZONE 'UTC')::date"),
+        kept: Duration::days(35),
+    },
+];
 
 /// Removes events from before `before`. A reader that was there gets told that its position is gone.
 ///
@@ -28,41 +75,25 @@ pub async fn prune_events(cx: &Cx, actor: &Actor, before: DateTime<Utc>) -> Resu
     Ok(())
 }
 
-/// Removes receipts that are not honoured any more, in batches. Returns how many.
+/// Removes what was over long enough ago, a transaction for each batch: nobody waits for it, and what was done stays
+/// done. Returns how many rows.
 ///
 /// # Errors
 /// When the actor may not, or the centre is closed; faults of the database.
-pub async fn prune_receipts(cx: &Cx, actor: &Actor) -> Result<u64, Failure> {
+pub async fn prune(cx: &Cx, actor: &Actor, all: &[Remains]) -> Result<u64, Failure> {
     actor.require(Permission::ConfigWrite, Scope::Centre)?;
-    let before = cx.now() - RECEIPTS_KEPT;
     let mut removed = 0;
-    loop {
-        let tx = cx.write(actor).await?;
-        let gone = tx
-            .run(
-                "DELETE FROM idempotency_receipts WHERE ctid = ANY (ARRAY (
-                     SELECT ctid FROM idempotency_receipts WHERE created_at < $1 LIMIT 5000))",
-                [before.into()],
-            )
-            .await?;
-        tx.commit().await?;
-        removed += gone;
-        if gone < BATCH {
-            return Ok(removed);
+    for remains in all {
+        let before = cx.now() - remains.kept;
+        loop {
+            let tx = cx.write(actor).await?;
+            let gone = tx.run(remains.sql, [before.into()]).await?;
+            tx.commit().await?;
+            removed += gone;
+            if gone < BATCH {
+                break;
+            }
         }
     }
-}
-
-/// Removes requests for new passwords that are not counted any more.
-///
-/// # Errors
-/// When the actor may not, or the centre is closed; faults of the database.
-pub async fn prune_reset_requests(cx: &Cx, actor: &Actor) -> Result<u64, Failure> {
-    actor.require(Permission::ConfigWrite, Scope::Centre)?;
-    let tx = cx.write(actor).await?;
-    let before = cx.now() - RESET_REQUESTS_KEPT;
-    // A day's requests are bounded, so one statement takes them all.
-    let removed = tx.run("DELETE FROM password_reset_requests WHERE requested_at < $1", [before.into()]).await?;
-    tx.commit().await?;
     Ok(removed)
 }

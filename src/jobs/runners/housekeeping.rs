@@ -4,7 +4,7 @@ use chrono::Duration;
 
 use crate::{
     db::ClaimedJob,
-    domain::platform::retention,
+    domain::platform::retention::{self, Remains},
     jobs::{Limits, Outcome, Run, Runner},
 };
 
@@ -32,12 +32,16 @@ impl Runner for PruneEvents {
     }
 }
 
-pub(super) struct PruneReceipts;
+/// Removes what was over long enough ago.
+pub(super) struct Prune {
+    pub(super) kind: &'static str,
+    pub(super) what: &'static [Remains],
+}
 
 #[async_trait::async_trait]
-impl Runner for PruneReceipts {
+impl Runner for Prune {
     fn kind(&self) -> &'static str {
-        super::PRUNE_RECEIPTS
+        self.kind
     }
 
     fn limits(&self) -> Limits {
@@ -45,11 +49,7 @@ impl Runner for PruneReceipts {
     }
 
     async fn run(&self, run: &Run, _job: &ClaimedJob) -> Outcome {
-        let pruned = async {
-            retention::prune_receipts(&run.cx, &run.actor).await?;
-            retention::prune_reset_requests(&run.cx, &run.actor).await
-        };
-        match pruned.await {
+        match retention::prune(&run.cx, &run.actor, self.what).await {
             Ok(_) => Outcome::Done,
             Err(failure) => Outcome::from_failure(&failure),
         }

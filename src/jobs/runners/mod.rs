@@ -10,14 +10,16 @@ mod send_mail;
 use std::sync::Arc;
 
 use super::Runner;
-use crate::mail::Mailer;
+use crate::{domain::platform::retention, mail::Mailer};
 
 /// Writes the reminders of the next 48 hours.
 pub(super) const MATERIALISE_REMINDERS: &str = "reminders.materialise";
 /// Removes events older than retention.
 pub(super) const PRUNE_EVENTS: &str = "events.prune";
-/// Removes receipts of idempotency keys that are not honoured any more, and what else is kept for a day.
+/// Removes receipts of idempotency keys that are not honoured any more, and what else is short-lived.
 pub(super) const PRUNE_RECEIPTS: &str = "receipts.prune";
+/// Removes sessions, links and the like that ended long ago.
+pub(super) const PRUNE_ENDED: &str = "ended.prune";
 /// Computes future local times again after a change of zone rules.
 pub(super) const APPLY_TIME_RULES: &str = "tzdata.apply";
 
@@ -29,7 +31,8 @@ pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str) -> Vec<Arc<dyn Runner>> 
         Arc::new(password_reset::PasswordReset),
         Arc::new(materialise_reminders::MaterialiseReminders),
         Arc::new(housekeeping::PruneEvents),
-        Arc::new(housekeeping::PruneReceipts),
+        Arc::new(housekeeping::Prune { kind: PRUNE_RECEIPTS, what: retention::SHORT_LIVED }),
+        Arc::new(housekeeping::Prune { kind: PRUNE_ENDED, what: retention::ENDED }),
         Arc::new(apply_time_rules::ApplyTimeRules),
     ]
 }

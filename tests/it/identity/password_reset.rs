@@ -4,7 +4,10 @@ use chrono::Duration;
 use horae::{
     auth::BuiltinRole,
     db::TenantStatus,
-    domain::identity::{request_password_reset, send_password_reset},
+    domain::{
+        identity::{request_password_reset, send_password_reset},
+        platform::retention,
+    },
     schema::id::Kind,
 };
 use serde_json::{Value, json};
@@ -239,7 +242,7 @@ async fn requests_are_removed_after_a_day_and_the_mails_are_the_administrators_t
     let reception: Client = people.app.user("alfa", BuiltinRole::Receptionist).await;
     assert_eq!(reception.ok(emails, json!({})).await["emailMessages"]["nodes"], json!([]));
     people.app.clock.advance(Duration::hours(25));
-    horae::domain::platform::retention::prune_reset_requests(&people.app.app.cx, &people.centre.system).await.unwrap();
+    retention::prune(&people.app.app.cx, &people.centre.system, retention::SHORT_LIVED).await.unwrap();
     assert_eq!(people.centre.count("SELECT count(*) FROM password_reset_requests").await, 0);
     // A request that was removed before its job ran is a job with nothing to do.
     let gone = people.centre.cx.new_id();

@@ -2,4 +2,5 @@
 
 mod kill;
 mod queue;
+mod retention;
 mod schedule;
