@@ -18,7 +18,7 @@ use crate::{
     },
     events::{EventsOptions, Live},
     http::{
-        self, ActorGate, Surface,
+        self, ActorGate, Surface, Tries,
         graphiql::GraphiqlPage,
         graphql::{DocumentGuard, DocumentLimits, Sockets},
     },
@@ -58,6 +58,8 @@ pub struct App {
     pub live: Arc<Live>,
     /// Keeps how often is too often.
     pub limiter: Arc<dyn Limiter>,
+    /// What callers may spend.
+    pub limits: Arc<Limits>,
     /// Where mail goes.
     pub mailer: Arc<Mailer>,
     /// Open sockets.
@@ -106,11 +108,11 @@ impl App {
         tasks.spawn(authenticator.key_uses().keep_writing(cx.clone(), shutdown.clone()));
         let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
         let types = Arc::new(schema::registry());
-        let limits = Limits::new(config.rates, Arc::clone(&limiter), Arc::clone(&types));
+        let limits = Arc::new(Limits::new(config.rates, Arc::clone(&limiter), Arc::clone(&types)));
         let schema = DocumentGuard {
             limits: DocumentLimits::default(),
             types,
-            executor: Api::new(schema, cx.clone(), authenticator.clone(), limits),
+            executor: Api::new(schema, cx.clone(), authenticator.clone(), Arc::clone(&limits)),
         };
         let sockets = Sockets::new(shutdown.clone());
         Ok(Self {
@@ -119,6 +121,7 @@ impl App {
             presence,
             schema,
             live,
+            limits,
             limiter,
             mailer,
             sockets,
@@ -145,7 +148,13 @@ impl App {
     pub fn router(&self, graphiql: GraphiqlPage, metrics: Option<PrometheusHandle>) -> axum::Router {
         http::router(Surface {
             executor: self.schema.clone(),
-            gate: ActorGate::new(self.authenticator.clone(), self.presence.clone(), Arc::clone(&self.cx.clock)),
+            gate: ActorGate::new(
+                self.authenticator.clone(),
+                self.presence.clone(),
+                Arc::clone(&self.cx.clock),
+                Arc::clone(&self.limits),
+                Tries::new(Arc::clone(&self.limiter), self.config.rates),
+            ),
             sockets: self.sockets.clone(),
             allowed_origins: self.config.allowed_origins.clone(),
             public_url: self.config.public_url.clone(),

@@ -1,14 +1,15 @@
 //! Who calls: from the credentials of a request or socket to the schema's [`Caller`].
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use async_graphql::Data;
 use axum::http::{HeaderMap, header, request::Parts};
+use futures::FutureExt as _;
 use serde_json::Value;
 
 use super::{
-    ClientAddress, RequestId,
-    graphql::{Admission, Gate, Party, Refusal, TenantLabel},
+    ClientAddress, RequestId, Tries,
+    graphql::{Admission, Gate, Party, Refusal, TenantLabel, Toll},
 };
 use crate::{
     auth::Actor,
@@ -17,7 +18,10 @@ use crate::{
         identity::{Authenticator, Presence, authenticate::Authenticated},
         refusal::{Failure, Fault},
     },
-    schema::request::{Address, Caller, Device, RequestId as OperationRequestId},
+    schema::{
+        limits::Limits,
+        request::{Address, Caller, Device, RequestId as OperationRequestId},
+    },
 };
 
 /// Longest name of a device that is kept.
@@ -29,13 +33,22 @@ pub struct ActorGate {
     authenticator: Authenticator,
     presence: Presence,
     clock: Arc<dyn Clock>,
+    limits: Arc<Limits>,
+    tries: Tries,
 }
 
 impl ActorGate {
-    /// With this authenticator, and the registry of those who stay; the clock tells how long a token still holds.
+    /// With this authenticator, and the registry of those who stay; the clock tells how long a token still holds, the
+    /// limits what a refused document costs, and tries of keys are counted.
     #[must_use]
-    pub fn new(authenticator: Authenticator, presence: Presence, clock: Arc<dyn Clock>) -> Self {
-        Self { authenticator, presence, clock }
+    pub fn new(
+        authenticator: Authenticator,
+        presence: Presence,
+        clock: Arc<dyn Clock>,
+        limits: Arc<Limits>,
+        tries: Tries,
+    ) -> Self {
+        Self { authenticator, presence, clock, limits, tries }
     }
 
     /// The admission, and who was admitted.
@@ -48,9 +61,14 @@ impl ActorGate {
             .extensions
             .get::<RequestId>()
             .map_or_else(|| RequestId::generate().as_str().into(), |id| id.as_str().into());
+        let address = parts.extensions.get().map(|ClientAddress(address)| *address);
         let who = match credentials {
             None => None,
             Some(word) => {
+                if self.authenticator.must_search(&word) {
+                    let too_often = |wait| Refusal::rate_limited("Too many keys that are new here; wait.", wait);
+                    self.tries.take("key", address).await.map_err(too_often)?;
+                }
                 let origin = text(&parts.headers, &header::ORIGIN);
                 let found =
                     self.authenticator.bearer(&word, origin, &request_id).await.map_err(|failure| fault(&failure))?;
@@ -63,8 +81,8 @@ impl ActorGate {
         if let Some(device) = text(&parts.headers, &header::USER_AGENT) {
             data.insert(Device(device.chars().take(MAX_DEVICE).collect()));
         }
-        if let Some(ClientAddress(address)) = parts.extensions.get() {
-            data.insert(Address(*address));
+        if let Some(address) = address {
+            data.insert(Address(address));
         }
         let expires_in = who.as_ref().and_then(|who| self.remaining(who));
         let actor = who.map(|who| who.actor);
@@ -73,7 +91,16 @@ impl ActorGate {
             data.insert(TenantLabel(actor.tenant.id.label().into()));
         }
         data.insert(Caller(actor.clone()));
+        data.insert(self.toll(actor.clone(), address));
         Ok((Admission { party, data, expires_in, ended: None }, actor))
+    }
+
+    fn toll(&self, actor: Option<Arc<Actor>>, address: Option<IpAddr>) -> Toll {
+        let limits = Arc::clone(&self.limits);
+        Toll::new(move || {
+            let (limits, actor) = (Arc::clone(&limits), actor.clone());
+            async move { limits.charge_refused(actor.as_deref(), address).await }.boxed()
+        })
     }
 
     fn remaining(&self, who: &Authenticated) -> Option<Duration> {

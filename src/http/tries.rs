@@ -1,6 +1,7 @@
-//! How often one address may try the links of mails: whoever guesses tokens is slowed down before any is looked up.
+//! How often one address may try the links of mails and the keys of programs and pages: whoever guesses is slowed down
+//! before anything is looked up.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -25,17 +26,31 @@ impl Tries {
     pub fn new(limiter: Arc<dyn Limiter>, rates: Rates) -> Self {
         Self { limiter, per_minute: rates.attempts_per_address }
     }
+
+    /// One more try of this kind.
+    ///
+    /// # Errors
+    /// How long to wait, when there were too many from this address.
+    pub async fn take(&self, kind: &str, address: Option<IpAddr>) -> Result<(), Duration> {
+        let address = address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+        let key = format!("{{attempts}}:{kind}:address:{address}");
+        let bucket = Bucket { key, capacity: self.per_minute, per_minute: self.per_minute };
+        match self.limiter.take(1, &[bucket]).await {
+            Taken::Granted { .. } => Ok(()),
+            Taken::Refused { wait, .. } => {
+                metrics::counter!("horae_limited_total", "limit" => "attempts").increment(1);
+                Err(wait)
+            }
+        }
+    }
 }
 
 /// Middleware: refuses who tries too often, whether what was tried exists or not.
 pub async fn limit_tries(State(tries): State<Tries>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(ip)| ip.to_string());
-    let key = format!("{{attempts}}:link:address:{}", address.as_deref().unwrap_or("unknown"));
-    let bucket = Bucket { key, capacity: tries.per_minute, per_minute: tries.per_minute };
-    match tries.limiter.take(1, &[bucket]).await {
-        Taken::Granted { .. } => next.run(request).await,
-        Taken::Refused { wait, .. } => {
-            metrics::counter!("horae_limited_total", "limit" => "attempts").increment(1);
+    let address = request.extensions().get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
+    match tries.take("link", address).await {
+        Ok(()) => next.run(request).await,
+        Err(wait) => {
             let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
             let retry_after = [(header::RETRY_AFTER, HeaderValue::from(seconds))];
             (StatusCode::TOO_MANY_REQUESTS, retry_after, "Demasiados intentos. Too many tries.").into_response()

@@ -126,8 +126,8 @@ pub struct Api {
 impl Api {
     /// Of a schema with everything that its resolvers look for.
     #[must_use]
-    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator, limits: Limits) -> Self {
-        Self { schema, cx, authenticator, limits: Arc::new(limits) }
+    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator, limits: Arc<Limits>) -> Self {
+        Self { schema, cx, authenticator, limits }
     }
 
     /// The request with its caller's reader, if there is a caller, and leave to run it. The caller is the request's, or else the session's with the

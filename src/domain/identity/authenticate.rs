@@ -25,6 +25,10 @@ use crate::{
 /// How long a node may go on with what it knew of a session's or a key's rights.
 pub const STALENESS: Duration = Duration::from_secs(3);
 
+/// How long a node remembers which key a word is. What the key may do, and whether it holds, it knows for
+/// [`STALENESS`] only.
+const WORDS_KEPT: Duration = Duration::from_secs(600);
+
 /// Who a word stands for, and until when it does.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
@@ -104,7 +108,7 @@ impl Authenticator {
         Self {
             cx,
             sessions: Cache::builder().time_to_live(STALENESS).max_capacity(100_000).build(),
-            words: Cache::builder().time_to_live(STALENESS).max_capacity(10_000).build(),
+            words: Cache::builder().time_to_live(WORDS_KEPT).max_capacity(10_000).build(),
             keys: Cache::builder().time_to_live(STALENESS).max_capacity(10_000).build(),
             uses: KeyUses::default(),
             generations: Arc::default(),
@@ -117,6 +121,13 @@ impl Authenticator {
         self.uses.clone()
     }
 
+    /// Whether a word has to be searched for among a centre's keys, because this node has not met it of late. Who makes
+    /// keys up causes a search with each.
+    #[must_use]
+    pub fn must_search(&self, word: &str) -> bool {
+        key_route(word).is_some() && !self.words.contains_key(&token_hash(word))
+    }
+
     /// Who a bearer word stands for: an access token, a secret or a publishable key. None: nobody.
     ///
     /// # Errors
@@ -127,8 +138,7 @@ impl Authenticator {
         origin: Option<&str>,
         request_id: &Arc<str>,
     ) -> Result<Option<Authenticated>, Failure> {
-        let of_key = |prefix| word::route(prefix, word);
-        if let Some(tenant_key) = of_key(word::SECRET_KEY).or_else(|| of_key(word::PUBLISHABLE_KEY)) {
+        if let Some(tenant_key) = key_route(word) {
             return self.key(tenant_key, word, origin, request_id).await;
         }
         let refused = |reason, tenant| {
@@ -298,6 +308,11 @@ impl Authenticator {
         self.keys.insert(key, known.clone()).await;
         Ok(known)
     }
+}
+
+/// The tenant's number in a word that has the form of a key.
+fn key_route(word: &str) -> Option<i32> {
+    word::route(word::SECRET_KEY, word).or_else(|| word::route(word::PUBLISHABLE_KEY, word))
 }
 
 fn rights_of_key(key: &KnownKey) -> Rights {

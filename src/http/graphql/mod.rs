@@ -16,13 +16,14 @@ mod persisted;
 mod request;
 mod respond;
 mod socket;
+mod toll;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_graphql::parser::types::OperationType;
-use async_graphql::{Executor, Request, Response};
+use async_graphql::{Executor, Request};
 use axum::Router;
 use axum::extract::{FromRequestParts, State, WebSocketUpgrade};
 use axum::http::request::Parts;
@@ -43,6 +44,7 @@ pub use gate::{Admission, Gate, Party, Refusal};
 pub use limits::{DocumentGuard, DocumentLimits};
 pub use meter::{OperationNames, TenantLabel};
 pub use socket::{SocketOptions, SocketPlaces, Sockets};
+pub use toll::Toll;
 
 /// What the transport allows.
 #[derive(Debug, Clone)]
@@ -165,7 +167,8 @@ async fn answer<E: Executor, G: Gate>(
     };
 
     if let Err(error) = transport.options.limits.check(&mut request) {
-        return respond::executed(media, Response::from_errors(vec![error]), &request_id);
+        let refused = toll::refuse(Toll::of(&request.data, None), error).await;
+        return respond::executed(media, refused, &request_id);
     }
     if let Some(remember) = remember {
         transport.persisted.keep(remember, &request.query, tenant.as_ref()).await;

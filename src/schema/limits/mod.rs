@@ -2,7 +2,8 @@
 //!
 //! How large a document may be is judged before, by the transport. Here it is known who calls: the cost is counted from
 //! the document ([`assess`]), taken from the caller's bucket and the centre's, and told in `extensions.cost`; tries of
-//! secrets are counted by address and account ([`attempts`]). Nobody in particular (no login, or a booking page) is not
+//! secrets are counted by address and account ([`attempts`]). A document that was refused costs a fixed
+//! amount. Nobody in particular (no login, or a booking page) is not
 //! told about the schema.
 
 pub mod assess;
@@ -25,6 +26,10 @@ const PAGE_SHARE: u32 = TENANT_SHARE / 2;
 /// Operations that may wait for a password to be hashed, or do it: one or two seconds' worth. More are turned away, so
 /// that a flood of logins holds up neither memory nor who comes after it.
 const PASSWORDS: usize = 64;
+
+/// What a document costs that is refused before it could run, for its size or its form: as much as a small change. It
+/// has been read and measured by then.
+const REFUSED_DOCUMENT: u32 = 10;
 
 /// Applies the limits to each operation, once it is known who calls.
 pub struct Limits {
@@ -91,6 +96,18 @@ impl Limits {
         }
     }
 
+    /// Takes what a refused document costs.
+    ///
+    /// # Errors
+    /// When this caller, from this address, has nothing left for it.
+    pub async fn charge_refused(&self, caller: Option<&Actor>, address: Option<IpAddr>) -> ServerResult<()> {
+        let price = REFUSED_DOCUMENT.min(self.rates.capacity);
+        match self.limiter.take(price, &buckets(&self.rates, caller, &written(address))).await {
+            Taken::Granted { .. } => Ok(()),
+            Taken::Refused { short, wait, .. } => Err(overdrawn(short, wait)),
+        }
+    }
+
     async fn permit(
         &self,
         permit: &mut Permit,
@@ -98,7 +115,7 @@ impl Limits {
         caller: Option<&Actor>,
         address: Option<IpAddr>,
     ) -> ServerResult<()> {
-        let address = address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
+        let address = written(address);
         let variables: Variables = std::mem::take(&mut request.variables);
         let name = request.operation_name.clone();
         let assessed =
@@ -153,9 +170,7 @@ impl Limits {
             return Err(error("COST_LIMIT", message));
         }
         if let Taken::Refused { wait, short, .. } = taken {
-            let (limit, whose) = if short == 0 { ("caller", "You have") } else { ("centre", "Your centre has") };
-            metrics::counter!("horae_limited_total", "limit" => limit).increment(1);
-            return Err(too_often(&format!("{whose} spent more than comes back; wait before the next."), wait));
+            return Err(overdrawn(short, wait));
         }
         Ok(())
     }
@@ -189,6 +204,17 @@ fn error(code: &str, message: impl Into<String>) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", code);
     error
+}
+
+fn written(address: Option<IpAddr>) -> String {
+    address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string())
+}
+
+/// `short` is the place of the bucket that lacks most.
+fn overdrawn(short: usize, wait: Duration) -> ServerError {
+    let (limit, whose) = if short == 0 { ("caller", "You have") } else { ("centre", "Your centre has") };
+    metrics::counter!("horae_limited_total", "limit" => limit).increment(1);
+    too_often(&format!("{whose} spent more than comes back; wait before the next."), wait)
 }
 
 fn too_often(message: &str, wait: Duration) -> ServerError {

@@ -10,7 +10,7 @@ use tower::ServiceExt;
 
 use super::{Answer, BELIEVE, Caller};
 use crate::support::{
-    app::{PASSWORD, TestApp},
+    app::{Client, PASSWORD, TestApp},
     redis::RedisServer,
 };
 
@@ -107,6 +107,32 @@ async fn links_of_mails_cannot_be_guessed_in_a_row() {
     assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "12");
     assert_eq!(open("192.0.2.2").await.unwrap().status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn keys_cannot_be_guessed_in_a_row_and_known_ones_are_no_tries() {
+    let app = TestApp::start_with(FEW).await;
+    let page = app.page("alfa").await;
+    let viewer = "{ publicBookingPage(tenantSlug: \"alfa\") { tenantName } }";
+    let with = |word: &str, address| {
+        let client = Client { token: Some(word.to_owned()), ..app.anonymous() };
+        Caller::new(&app, &client, address)
+    };
+    assert!(Caller::new(&app, &page, "192.0.2.9").ask(viewer, json!({})).await.body.get("errors").is_none());
+    // Of a centre that is there and of one that is not, of either kind.
+    for word in ["pk1.guess", "pk999.guess", "sk1.guess", "sk2.guess", "pk2.other"] {
+        assert_eq!(with(word, "192.0.2.1").ask(viewer, json!({})).await.code(), "UNAUTHENTICATED", "{word}");
+    }
+    assert_eq!(with("pk1.another", "192.0.2.1").ask(viewer, json!({})).await.is_too_often(), 12);
+    assert_eq!(with("sk1.another", "192.0.2.1").ask(viewer, json!({})).await.is_too_often(), 12);
+    assert_eq!(with("pk1.another", "192.0.2.2").ask(viewer, json!({})).await.code(), "UNAUTHENTICATED");
+    for _ in 0..10 {
+        // A key that this node knows, and a word that it knows to be none, are looked up nowhere.
+        let known = Caller::new(&app, &page, "192.0.2.1").ask(viewer, json!({})).await;
+        assert!(known.body.get("errors").is_none(), "{:#}", known.body);
+        assert_eq!(with("pk1.guess", "192.0.2.1").ask(viewer, json!({})).await.code(), "UNAUTHENTICATED");
+    }
+    assert_eq!(with("no key at all", "192.0.2.1").ask(viewer, json!({})).await.code(), "UNAUTHENTICATED");
 }
 
 #[tokio::test(flavor = "multi_thread")]

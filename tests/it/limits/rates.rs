@@ -8,6 +8,7 @@ use super::{BELIEVE, Caller};
 use crate::support::{
     app::{Client, TestApp},
     redis::RedisServer,
+    socket::Socket,
 };
 
 /// Costs 10.
@@ -67,6 +68,52 @@ async fn a_centre_as_a_whole_has_ten_times_as_much() {
     assert!(answer.body["errors"][0]["message"].as_str().unwrap().starts_with("Your centre has"), "{:#}", answer.body);
     let beta = roomy.admin("beta").await;
     assert!(at(&app, &beta).ask(TEN, json!({})).await.body.get("errors").is_none());
+}
+
+#[tokio::test]
+async fn what_is_refused_before_it_runs_is_paid_for_too() {
+    let roomy = TestApp::start().await;
+    let app = little(&roomy, &[]).await;
+    let (one, two) = (roomy.admin("alfa").await, roomy.user("alfa", BuiltinRole::Receptionist).await);
+    let aliases: String = (0..31).map(|n| format!("a{n}: viewer {{ permissions {{ code }} }} ")).collect();
+    let refused = [
+        ("{ viewer".to_owned(), json!({}), "GRAPHQL_PARSE_FAILED"),
+        (format!("{{ {aliases} }}"), json!({}), "GRAPHQL_VALIDATION_FAILED"),
+        ("query($n: Int!) { rooms(first: $n) { nodes { name } } }".to_owned(), json!({"n": "x"}), "BAD_USER_INPUT"),
+    ];
+    let sender = at(&app, &one);
+    for (document, variables, code) in &refused {
+        assert_eq!(sender.ask(document, variables.clone()).await.code(), *code, "{document}");
+    }
+    for (document, variables, _) in &refused {
+        assert_eq!(
+            sender.ask(document, variables.clone()).await.is_too_often(),
+            2,
+            "ten come back at five in a second"
+        );
+    }
+    sender.ask("{ __typename }", json!({})).await.is_too_often();
+    assert!(at(&app, &two).ask(TEN, json!({})).await.body.get("errors").is_none(), "it is the sender's alone");
+    app.clock.advance(TimeDelta::seconds(2));
+    assert_eq!(sender.ask(&refused[0].0, json!({})).await.code(), refused[0].2);
+    sender.ask("{ __typename }", json!({})).await.is_too_often();
+
+    // Over a socket it is the same bucket, and who is nobody pays with the address.
+    app.clock.advance(TimeDelta::seconds(6));
+    let mut socket = Socket::open(&app, one.token.as_deref().unwrap()).await;
+    for (document, variables, code) in &refused {
+        socket.subscribe("1", document, variables.clone()).await;
+        assert_eq!(socket.hear().await["payload"][0]["extensions"]["code"], *code, "{document}");
+    }
+    socket.subscribe("1", &refused[0].0, json!({})).await;
+    assert_eq!(socket.hear().await["payload"][0]["extensions"]["code"], "RATE_LIMITED");
+    sender.ask("{ __typename }", json!({})).await.is_too_often();
+    let nobody = |address| Caller::new(&app, &roomy.anonymous(), address);
+    for _ in 0..3 {
+        assert_eq!(nobody("198.51.100.1").ask(&refused[0].0, json!({})).await.code(), refused[0].2);
+    }
+    nobody("198.51.100.1").ask(&refused[0].0, json!({})).await.is_too_often();
+    assert_eq!(nobody("198.51.100.2").ask(&refused[0].0, json!({})).await.code(), refused[0].2);
 }
 
 #[tokio::test]

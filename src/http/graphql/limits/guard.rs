@@ -9,7 +9,10 @@ use std::sync::Arc;
 use async_graphql::{Data, Executor, Request, Response, ServerError, registry::Registry};
 use futures::stream::{self, BoxStream, StreamExt as _};
 
-use super::super::{code, input};
+use super::super::{
+    code, input,
+    toll::{self, Toll},
+};
 use super::DocumentLimits;
 
 /// Errors reported for one invalid document; a document of unknown fields would otherwise be answered with one each.
@@ -42,7 +45,7 @@ impl<E: Executor> Executor for DocumentGuard<E> {
     async fn execute(&self, mut request: Request) -> Response {
         match self.check(&mut request) {
             Ok(()) => labelled(&self.types, self.executor.execute(request).await),
-            Err(error) => Response::from_errors(vec![error]),
+            Err(error) => toll::refuse(Toll::of(&request.data, None), error).await,
         }
     }
 
@@ -52,7 +55,7 @@ impl<E: Executor> Executor for DocumentGuard<E> {
             Ok(()) => {
                 self.executor.execute_stream(request, session).map(move |answer| labelled(&types, answer)).boxed()
             }
-            Err(error) => stream::iter([Response::from_errors(vec![error])]).boxed(),
+            Err(error) => stream::once(toll::refuse(Toll::of(&request.data, session.as_deref()), error)).boxed(),
         }
     }
 }

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use super::places::Place;
 use crate::http::RequestId;
 use crate::http::graphql::meter::{Meter, TenantLabel};
-use crate::http::graphql::{TransportOptions, limits, panicked, timed_out};
+use crate::http::graphql::{Toll, TransportOptions, limits, panicked, timed_out, toll};
 use crate::telemetry::operation;
 
 /// One running operation; its items are its results.
@@ -140,7 +140,7 @@ pub(super) fn start<E: Executor>(
     request.data.insert(request_id.of_operation());
     let mut meter = Meter::new("ws");
     if let Err(error) = options.limits.check(&mut request) {
-        let failed = futures::stream::iter([Response::from_errors(vec![error])]).boxed();
+        let failed = futures::stream::once(toll::refuse(Toll::of(&request.data, Some(&session)), error)).boxed();
         return Started { results: failed, is_subscription: false, request_id, meter };
     }
     meter.recognise(&options.operations, &mut request);
