@@ -41,6 +41,9 @@ const BOUNDLESS: &[(&str, &str)] = &[
     ("HORAE_ATTEMPTS_PER_ADDRESS", "1000000"),
     ("HORAE_ATTEMPTS_PER_ACCOUNT", "1000000"),
 ];
+/// A pool opens its connections when they are first needed: sixteen at once, by an unoptimised binary that shares its
+/// processors with hundreds of tests, take longer than a request in production should wait.
+const PATIENT: (&str, &str) = ("DATABASE_ACQUIRE_TIMEOUT", "30");
 /// A Monday, 08:00 in Santiago.
 pub const START: &str = "2026-07-13T12:00:00Z";
 
@@ -180,7 +183,7 @@ impl TestApp {
 /// A server's parts on this database.
 pub fn build(database_url: &str, settings: &[(&str, &str)], clock: Arc<dyn Clock>, mailer: Mailer) -> App {
     let settings: HashMap<String, String> =
-        [("HORAE_SECRET", SECRET), ("DATABASE_URL", database_url), ("DATABASE_MAX_CONNECTIONS", "20")]
+        [("HORAE_SECRET", SECRET), ("DATABASE_URL", database_url), ("DATABASE_MAX_CONNECTIONS", "20"), PATIENT]
             .iter()
             .chain(BOUNDLESS)
             .chain(settings)
