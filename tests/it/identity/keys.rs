@@ -233,6 +233,12 @@ async fn a_revoked_key_is_worth_nothing_on_any_node_within_seconds() {
     };
     tokio::time::timeout(STALENESS + Duration::from_secs(2), noticed).await.expect("the other node notices in time");
     assert!(other.app.authenticator.again(&actor).await.unwrap().is_none(), "nor does an open socket go on");
+    let third = TestApp::with_clock(&app.database_url, &[], app.clock.clone()).await;
+    assert_eq!(
+        program(&third, &word).error_code(VIEWER, json!({})).await,
+        "UNAUTHENTICATED",
+        "nor one that never met it"
+    );
     assert!(admin.ok(LIST, json!({"first": 5})).await["apiKeys"]["nodes"].as_array().unwrap().is_empty());
     // Repeating it changes nothing.
     app.clock.advance(TimeDelta::minutes(1));
