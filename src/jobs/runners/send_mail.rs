@@ -22,9 +22,7 @@ use crate::{
         CalendarMethod, InvalidMailbox, Locale, Mailbox, Mailer, OutgoingMail, SendError,
         calendar::event_uid,
         mailbox,
-        templates::{
-            AccountMail, AppointmentMail, Branch, Centre, Channel, EventIdentity, Item, MailContext, Templates,
-        },
+        templates::{AccountMail, AppointmentMail, Centre, Channel, EventIdentity, MailContext, Templates},
     },
 };
 
@@ -123,12 +121,10 @@ impl SendMail {
         let calendar = method(mail.kind).map(|method| {
             let identity = EventIdentity {
                 uid: event_uid(&content.appointment.to_string(), &calendar_domain(&run.cx, &run.actor.tenant)),
-                // A cancellation must be newer than every invitation before it.
-                revision: u32::try_from(content.revision).unwrap_or_default()
-                    + u32::from(method == CalendarMethod::Cancel),
+                revision: EventIdentity::sequence(content.revision, method),
                 stamp: mail.date,
                 organizer: organizer(&from, reply_to.as_ref()),
-                attendee: to.clone(),
+                attendee: Some(to.clone()),
             };
             appointment.calendar_part(identity, method, locale)
         });
@@ -276,33 +272,9 @@ fn appointment(about: &AboutAppointment) -> AppointmentMail {
     let content = &about.content;
     let (confirm_url, cancel_url) = about.links.clone().unzip();
     AppointmentMail {
-        centre: Centre {
-            name: content.centre_name.clone(),
-            logo_url: content.centre_logo.clone(),
-            phone: content.branch_phone.clone(),
-            email: content.branch_email.clone(),
-        },
-        branch: Branch {
-            name: content.branch_name.clone(),
-            address_lines: content.branch_address.clone(),
-            phone: content.branch_phone.clone(),
-            time_zone: content.branch_zone,
-        },
-        patient_name: content.patient_name.clone(),
-        starts_at: content.start,
-        ends_at: content.end,
-        items: content
-            .items
-            .iter()
-            .map(|item| Item {
-                treatment: item.treatment.clone(),
-                professional: item.professional.clone().unwrap_or_default(),
-                room: item.room.clone(),
-            })
-            .collect(),
-        code: content.code.clone(),
         // Somebody who has confirmed already needs no button for it.
         confirm_url: confirm_url.filter(|_| content.status != "CONFIRMED"),
         cancel_url,
     }
 }
+        ..AppointmentMail::of(content)
