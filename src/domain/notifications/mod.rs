@@ -12,6 +12,7 @@ pub mod model;
 mod put;
 pub mod query;
 pub mod reminders;
+pub mod resend;
 pub mod schedule;
 pub mod suppressions;
 
