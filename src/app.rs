@@ -136,6 +136,7 @@ impl App {
             lease: self.config.job_lease,
             drain: self.config.shutdown_grace * 3 / 4,
             mail_from: self.config.mail_from.clone(),
+            mails_per_second: self.config.mails_per_second,
             ..WorkerOptions::default()
         };
         Worker::new(self.cx.clone(), Arc::clone(&self.mailer), options)
@@ -160,17 +161,17 @@ impl App {
             graphiql,
             cx: self.cx.clone(),
             calendar: mail::calendar::feed,
-        })
             appointment_file: self.appointment_file(),
+        })
     }
 
-    /// What a node is asked by balancers and monitoring, for an address of its own.
     /// Writes an appointment as a calendar file, with the sender of mails where its branch has no address.
     fn appointment_file(&self) -> http::WriteAppointment {
         let sender = self.config.mail_from.clone();
         Arc::new(move |file| mail::calendar::file(file, &sender).map_err(|error| error.to_string()))
     }
 
+    /// What a node is asked by balancers and monitoring, for an address of its own.
     pub fn inner_router(&self, metrics: PrometheusHandle) -> axum::Router {
         let readiness = http::readiness(self.cx.db.clone(), Arc::clone(&self.cx.clock), self.shutdown.clone());
         http::health_router(readiness).merge(http::metrics_router(Exposition::new(metrics, self.cx.db.clone())))

@@ -1,7 +1,10 @@
 //! Sends one mail: decide and mark, render, hand over, write what became of it. No transaction is open while the relay
 //! has the word.
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, OnceLock},
+};
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
@@ -17,7 +20,7 @@ use crate::{
         },
         refusal::Failure,
     },
-    jobs::{Limits, Outcome, Run, Runner, backoff},
+    jobs::{Limits, Outcome, Run, Runner, backoff, pace::Pace},
     mail::{
         CalendarMethod, InvalidMailbox, Locale, Mailbox, Mailer, OutgoingMail, SendError,
         calendar::event_uid,
@@ -32,6 +35,7 @@ const LONGEST_PAUSE_S: u32 = 900;
 pub(super) struct SendMail {
     mailer: Arc<Mailer>,
     from: String,
+    pace: Pace,
     templates: OnceLock<Result<Templates, String>>,
 }
 
@@ -206,6 +210,7 @@ impl Runner for SendMail {
         let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else {
             return Outcome::Fail("the payload names no mail".to_owned());
         };
+        self.pace.turn().await;
         let decision = run.cx.retrying(|| delivery::begin(&run.cx, &run.actor, payload.email_id)).await;
         let delivered = match decision {
             Ok(Decision::Send(mail)) => self.deliver(run, job, &mail).await,
@@ -277,6 +282,6 @@ fn appointment(about: &AboutAppointment) -> AppointmentMail {
         // Somebody who has confirmed already needs no button for it.
         confirm_url: confirm_url.filter(|_| content.status != "CONFIRMED"),
         cancel_url,
+        ..AppointmentMail::of(content)
     }
 }
-        ..AppointmentMail::of(content)
