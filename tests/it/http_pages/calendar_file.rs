@@ -149,7 +149,9 @@ async fn a_link_ends_a_day_after_the_visit_and_no_other_word_opens_anything() {
 
     let held = desk.book(&branch, "2026-07-14T18:00:00Z", "maria@example.com").await;
     let tx = desk.tx().await;
-    tx.run("UPDATE appointments SET status = 'HELD' WHERE id = $1", [held.id.into()]).await.unwrap();
+    tx.run("UPDATE appointments SET status = 'HELD', hold_expires_at = start_at WHERE id = $1", [held.id.into()])
+        .await
+        .unwrap();
     tx.commit().await.unwrap();
     assert_eq!(url(&desk.app, held.id).await, Value::Null, "a hold is nobody's appointment");
     let of_hold = word(SealedKind::CalendarFile, alfa, held.id);

@@ -188,15 +188,14 @@ async fn who_may_not_change_the_appointment_sends_nothing() {
 #[tokio::test]
 async fn a_reminder_that_is_sent_again_does_not_stand_for_the_one_of_the_day() {
     let desk = Desk::open().await;
-    let client = desk.app.admin("alfa").await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
     let mut booked = desk.book(&branch, "2026-07-14T14:00:00Z", "maria@example.com").await;
     desk.at("2026-07-14T12:00:00Z").await;
+    let client = desk.app.admin("alfa").await;
     let mails = desk.listed(&client, booked.id).await;
     let reminder = mails.iter().find(|mail| mail["kind"] == "APPOINTMENT_REMINDER").unwrap();
     assert_eq!(reminder["status"], "SENT");
     desk.move_to(&branch, &mut booked, "2026-07-20T14:00:00Z", false).await;
-    let client = desk.app.admin("alfa").await;
     assert_eq!(resend(&client, &reminder["id"], Uuid::new_v4()).await["userErrors"], json!([]));
     desk.at("2026-07-19T12:00:00Z").await;
     desk.at("2026-07-20T12:00:00Z").await;
