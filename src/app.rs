@@ -139,6 +139,7 @@ impl App {
             lease: self.config.job_lease,
             drain: self.config.shutdown_grace * 3 / 4,
             mail_from: self.config.mail_from.clone(),
+            mails_per_second: self.config.mails_per_second,
             ..WorkerOptions::default()
         };
         Worker::new(self.cx.clone(), Arc::clone(&self.mailer), options)
@@ -169,7 +170,14 @@ impl App {
             graphiql,
             cx: self.cx.clone(),
             calendar: mail::calendar::feed,
+            appointment_file: self.appointment_file(),
         })
+    }
+
+    /// Writes an appointment as a calendar file, with the sender of mails where its branch has no address.
+    fn appointment_file(&self) -> http::WriteAppointment {
+        let sender = self.config.mail_from.clone();
+        Arc::new(move |file| mail::calendar::file(file, &sender).map_err(|error| error.to_string()))
     }
 
     /// What a node is asked by balancers and monitoring, for an address of its own.

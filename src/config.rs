@@ -74,6 +74,7 @@ settings! {
     HORAE_MAIL_FROM = "citas@horae.localhost", "Sender of mails; the centre's name is put before it.";
     HORAE_MAIL_DOMAIN = "horae.localhost", "Domain of Message-IDs and calendar entries. Never change it: calendars would see new appointments.";
     HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
+    HORAE_MAILS_PER_SECOND = "100", "Most mails that a worker begins in a second: as many as the relay takes, and as few as leave the processors to the requests.";
     HORAE_WORKER_SLOTS = "16", "How many jobs of one cell a worker runs at once.";
     HORAE_JOB_LEASE = "60", "Seconds after which a job whose worker is silent is given to another. Longer than any mail takes to hand over.";
     HORAE_SHUTDOWN_GRACE = "20", "Seconds for running requests and jobs to end at a stop.";
@@ -150,6 +151,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Jobs at once.
     pub worker_slots: usize,
+    /// Most mails that a worker begins in a second.
+    pub mails_per_second: std::num::NonZeroU32,
     /// Lease of a job.
     pub job_lease: Duration,
     /// Patience at a stop.
@@ -243,6 +246,7 @@ impl Config {
             mail_from: settings.text("HORAE_MAIL_FROM"),
             mail_domain: settings.text("HORAE_MAIL_DOMAIN"),
             data_dir: settings.text("HORAE_DATA_DIR").into(),
+            mails_per_second: settings.parse("HORAE_MAILS_PER_SECOND", "a number from 1 on")?,
             worker_slots: settings.parse("HORAE_WORKER_SLOTS", "a number")?,
             job_lease: settings.seconds("HORAE_JOB_LEASE")?,
             shutdown_grace: settings.seconds("HORAE_SHUTDOWN_GRACE")?,

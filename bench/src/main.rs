@@ -173,13 +173,13 @@ async fn measure_all(
         made.push(("booking", measure::booking::run(&bench, &mut data).await?));
     }
     if wanted(Command::Fanout) {
-        made.push(("fanout", measure::fanout::run(&bench, &mut data).await?));
+        made.push(("fanout", measure::fanout::run(&bench, &data).await?));
     }
     if wanted(Command::History) {
         made.push(("history", measure::history::run(&bench, &data).await?));
     }
     if wanted(Command::Mail) {
-        made.push(("mail", measure::mail::run(&bench, &mut data).await?));
+        made.push(("mail", measure::mail::run(&bench, &data).await?));
     }
     for (name, measurement) in made {
         report.measurements.insert(name.to_owned(), measurement);

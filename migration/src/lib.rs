@@ -53,7 +53,7 @@ impl MigratorTrait for Tenant {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         sql_files![
             "tenant": "m0001_centre", "m0002_agenda", "m0003_log", "m0005_users", "m0006_sessions", "m0007_keys", "m0008_audit",
-            "m0009_upkeep"
+            "m0009_upkeep", "m0010_mail"
         ]
     }
 

@@ -17,6 +17,8 @@ pub enum SealedKind {
     Slot,
     /// Position in a page of a list.
     Page,
+    /// The calendar file of one appointment: whoever has the word may read it.
+    CalendarFile,
 }
 
 impl SealedKind {
@@ -25,6 +27,8 @@ impl SealedKind {
             // Ids are many and short; guessing one yields an id that still has to exist and be visible.
             Self::Id | Self::Page => 8,
             Self::Cursor | Self::Slot => 16,
+            // Nothing but the word is asked for.
+            Self::CalendarFile => 32,
         }
     }
 
@@ -34,6 +38,7 @@ impl SealedKind {
             Self::Cursor => b'c',
             Self::Slot => b's',
             Self::Page => b'p',
+            Self::CalendarFile => b'f',
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What the pages behind the links of mails have in common: they are served once, to one person, and leak nothing; a
 //! form is taken from the page itself only.
 
+pub(super) mod wording;
+
 use std::sync::LazyLock;
 
 use axum::{

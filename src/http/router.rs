@@ -18,8 +18,9 @@ use tower_http::{
 };
 
 use super::{
-    ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, WriteCalendar, account_page,
-    add_security_headers, appointment_page, assign_client_address, assign_request_id, calendar_feed,
+    ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, WriteAppointment, WriteCalendar,
+    account_page, add_security_headers, appointment_page, assign_client_address, assign_request_id, calendar_feed,
+    calendar_file,
     graphiql::GraphiqlPage,
     graphql::{self, OperationNames, SocketOptions, SocketPlaces, Sockets, TransportOptions},
     health_router, limit_tries, log_access, metrics_router,
@@ -66,6 +67,8 @@ pub struct Surface<E> {
     pub cx: Cx,
     /// Writes a calendar.
     pub calendar: WriteCalendar,
+    /// Writes one appointment as a calendar.
+    pub appointment_file: WriteAppointment,
 }
 
 /// The router.
@@ -92,6 +95,7 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     let links = Router::new()
         .merge(account_page(surface.cx.clone()))
         .merge(appointment_page(surface.cx.clone()))
+        .merge(calendar_file(surface.cx.clone(), surface.appointment_file))
         .merge(calendar_feed(surface.cx, surface.calendar))
         .layer(patience)
         .layer(middleware::from_fn_with_state(tries, limit_tries));

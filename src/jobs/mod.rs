@@ -5,6 +5,7 @@
 
 mod backoff;
 mod outcome;
+mod pace;
 mod runners;
 mod schedule;
 mod slots;

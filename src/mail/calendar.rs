@@ -10,9 +10,11 @@ use lettre::message::Mailbox;
 use super::message::CalendarMethod;
 
 mod feed;
+mod file;
 mod zone;
 
 pub use feed::feed;
+pub use file::file;
 
 /// One appointment for someone's calendar.
 #[derive(Debug, Clone)]
@@ -37,8 +39,8 @@ pub struct CalendarEvent {
     pub location: String,
     /// The centre.
     pub organizer: Mailbox,
-    /// The patient.
-    pub attendee: Mailbox,
+    /// The patient; none: it is not said for whom.
+    pub attendee: Option<Mailbox>,
 }
 
 /// The UID of an appointment: its id, made worldwide unique by the tenant's domain.
@@ -50,7 +52,7 @@ impl CalendarEvent {
     /// The whole iCalendar object, CRLF, lines folded at 75 octets.
     pub fn to_ics(&self, method: CalendarMethod) -> String {
         let status = match method {
-            CalendarMethod::Request => "CONFIRMED",
+            CalendarMethod::Request | CalendarMethod::Publish => "CONFIRMED",
             CalendarMethod::Cancel => "CANCELLED",
         };
         let mut lines = Lines::default();
@@ -79,12 +81,14 @@ impl CalendarEvent {
         lines.push(&format!("LOCATION:{}", text(&self.location)));
         lines.push(&format!("DESCRIPTION:{}", text(&self.description)));
         lines.push(&format!("ORGANIZER{}:mailto:{}", common_name(&self.organizer), self.organizer.email));
-        // Accepted already, by booking: the calendar shall enter it, not ask.
-        lines.push(&format!(
-            "ATTENDEE{};ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{}",
-            common_name(&self.attendee),
-            self.attendee.email
-        ));
+        if let Some(attendee) = &self.attendee {
+            // Accepted already, by booking: the calendar shall enter it, not ask.
+            lines.push(&format!(
+                "ATTENDEE{};ROLE=REQ-PARTICIPANT;PARTSTAT=ACCEPTED;RSVP=FALSE:mailto:{}",
+                common_name(attendee),
+                attendee.email
+            ));
+        }
         lines.push(&format!("STATUS:{status}"));
         // What is treated is nobody's business in a shared calendar.
         lines.push("CLASS:PRIVATE");

@@ -44,6 +44,8 @@ pub enum CalendarMethod {
     Request,
     /// Remove the event.
     Cancel,
+    /// Show the event; nobody is invited.
+    Publish,
 }
 
 impl CalendarMethod {
@@ -52,6 +54,7 @@ impl CalendarMethod {
         match self {
             Self::Request => "REQUEST",
             Self::Cancel => "CANCEL",
+            Self::Publish => "PUBLISH",
         }
     }
 }

@@ -11,11 +11,11 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lettre::transport::smtp::authentication::Mechanism;
-use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls, TlsParameters};
+use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{Extension, MailParameter};
 use lettre::transport::smtp::{Error as SmtpError, response::Response};
-use tokio::sync::Semaphore;
+use tokio::{net::TcpStream, sync::Semaphore};
 
 use super::error::{SendError, Stage, classify};
 use super::message::{Accepted, OutgoingMail};
@@ -150,8 +150,7 @@ impl SmtpMailer {
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         match tokio::time::timeout(self.connect_timeout, self.relay.connect()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(classify(&error, Stage::Connect)),
+            Ok(connected) => connected,
             Err(_elapsed) => Err(SendError::Timeout { may_have_been_delivered: false }),
         }
     }
@@ -186,14 +185,34 @@ impl SmtpMailer {
 }
 
 impl Relay {
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SmtpError> {
-        let wrapper: Option<TlsParameters> = match &self.tls {
-            Tls::Wrapper(parameters) => Some(parameters.clone()),
-            _ => None,
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let refused = |error: SmtpError| classify(&error, Stage::Connect);
+        let mut connection = match &self.tls {
+            Tls::Wrapper(parameters) => {
+                let address = (self.host.as_str(), self.port);
+                let parameters = Some(parameters.clone());
+                AsyncSmtpConnection::connect_tokio1(address, None, &self.hello, parameters, None).await
+            }
+            _ => AsyncSmtpConnection::connect_with_transport(Box::new(self.dial().await?), &self.hello).await,
+        }
+        .map_err(refused)?;
+        let login = self.log_in(&mut connection).await;
+        login.map_err(refused)?;
+        Ok(connection)
+    }
+
+    /// lettre writes a mail and its final dot one after the other. Without `TCP_NODELAY` the dot waits until the relay
+    /// has acknowledged the mail, which relays put off: 40 ms for nothing, in every mail.
+    async fn dial(&self) -> Result<TcpStream, SendError> {
+        let dialled = async {
+            let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+            stream.set_nodelay(true)?;
+            Ok(stream)
         };
-        let mut connection =
-            AsyncSmtpConnection::connect_tokio1((self.host.as_str(), self.port), None, &self.hello, wrapper, None)
-                .await?;
+        dialled.await.map_err(|error: std::io::Error| SendError::Unreachable { detail: error.to_string() })
+    }
+
+    async fn log_in(&self, connection: &mut AsyncSmtpConnection) -> Result<(), SmtpError> {
         match &self.tls {
             Tls::Required(parameters) => {
                 connection.starttls(parameters.clone(), &self.hello).await?;
@@ -206,7 +225,7 @@ impl Relay {
         if let Some(credentials) = &self.credentials {
             connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await?;
         }
-        Ok(connection)
+        Ok(())
     }
 }
 

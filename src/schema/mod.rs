@@ -45,6 +45,7 @@ pub struct Mutation(
     centre::CentreMutation,
     agenda::AgendaMutation,
     booking::BookingMutation,
+    notifications::NotificationsMutation,
 );
 
 /// The API of centres.

@@ -85,6 +85,7 @@ metrics! {
     Gauge horae_jobs_failed = "Jobs that have failed for good and stay, by cell and kind";
     Counter horae_jobs_reclaimed_total = "Jobs taken back from workers that fell silent";
     Counter horae_mails_total = "Mails handed over or not, by kind and result: sent, later, failed, bounced";
+    Counter horae_mail_bounce_alarms_total = "Centres of which too many mails bounced, at most one a day and centre";
     Counter horae_mail_repeated_handovers_total = "Mails that may have been handed over twice with the same Message-ID";
 }
 

@@ -37,8 +37,6 @@ pub struct Data {
     pub long: Centre,
     /// … as this one with a short past.
     pub short: Centre,
-    /// How many of the free slots have been used by bookings of earlier runs.
-    pub used_slots: usize,
     /// How often the floor of booking has run: each run has ids of its own.
     pub floor_runs: usize,
 }
@@ -147,7 +145,7 @@ pub async fn run(cluster: &Cluster, program: &Program, scale: &Scale) -> Result<
         .await?;
     bar.finish();
     cluster.durable().await?;
-    Ok(Data { scale: *scale, today, centres, long, short, used_slots: 0, floor_runs: 0 })
+    Ok(Data { scale: *scale, today, centres, long, short, floor_runs: 0 })
 }
 
 fn day(today: NaiveDate, offset: i64) -> NaiveDate {

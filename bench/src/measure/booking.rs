@@ -54,7 +54,7 @@ impl Desks {
 
 /// Measures it.
 pub async fn run(bench: &Bench<'_>, data: &mut Data) -> Result<Measurement> {
-    let mut slots = Slots::of(data);
+    let mut slots = Slots::open(data, bench.folder)?;
     let (scripts, statements) = record(bench, data, &mut slots).await?;
     let floor = Pgbench::new(&bench.folder.join("booking"), bench.program.app_url(), &scripts)?;
     let node = bench.program.serve(&[], &[]).await?;
@@ -76,7 +76,7 @@ pub async fn run(bench: &Bench<'_>, data: &mut Data) -> Result<Measurement> {
     }
     bar.finish();
     node.stop().await?;
-    data.used_slots = slots.used();
+    slots.close()?;
     data.floor_runs = floor_runs;
     data.save(bench.folder)?;
     let (ours, theirs) = rounds.medians();

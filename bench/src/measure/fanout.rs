@@ -54,12 +54,12 @@ impl Delays {
 }
 
 /// Measures it.
-pub async fn run(bench: &Bench<'_>, data: &mut Data) -> Result<Measurement> {
+pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
     let count = bench.scale.sockets;
     let node = bench.program.serve(&[], &[]).await?;
     let desks = Desks::open(node.address, data).await?;
     let token = desks.tokens.first().ok_or_else(|| Fail::new("no centre to watch"))?;
-    let mut slots = Slots::of(data);
+    let mut slots = Slots::open(data, bench.folder)?;
 
     // Some sockets first, so that what the first subscriber of a centre sets up is not counted as theirs.
     drop(subscribe_all(node.address, token, WATCH, 50).await?);
@@ -131,8 +131,7 @@ pub async fn run(bench: &Bench<'_>, data: &mut Data) -> Result<Measurement> {
     theirs.end().await;
     bare.kill().await?;
     node.stop().await?;
-    data.used_slots = slots.used();
-    data.save(bench.folder)?;
+    slots.close()?;
 
     let (slow, fast) = (median(&delays.p99_of_rounds), median(&floor.p99_of_rounds));
     let (of_ours, of_floor) = (delays.all.summary(), floor.all.summary());

@@ -24,12 +24,12 @@ const BOOKING_BOUND: f64 = 1.1;
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// Measures it.
-pub async fn run(bench: &Bench<'_>, data: &mut Data) -> Result<Measurement> {
+pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
     let sink = Sink::start().await?;
     let smtp = format!("smtp://{}", sink.address);
     let node = bench.program.serve(&[], &[]).await?;
     let desks = Desks::open(node.address, data).await?;
-    let mut slots = Slots::of(data);
+    let mut slots = Slots::open(data, bench.folder)?;
     let mut number = slots.used();
     let mut next = || {
         number += 1;
@@ -60,8 +60,7 @@ pub async fn run(bench: &Bench<'_>, data: &mut Data) -> Result<Measurement> {
     });
     worker.stop().await?;
     node.stop().await?;
-    data.used_slots = slots.used();
-    data.save(bench.folder)?;
+    slots.close()?;
 
     let (before, during) = (quiet.latencies.summary(), busy.summary());
     let mails = Finding::at_most(

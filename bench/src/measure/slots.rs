@@ -1,5 +1,10 @@
 //! Free slots for bookings that succeed: each is used once.
 
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+};
+
 use chrono::{Days, NaiveDate};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -8,6 +13,7 @@ use crate::{
     centre::{Centre, PEOPLE},
     fail::{Fail, Result},
     fill::Data,
+    say,
 };
 
 /// Slots of a professional in a day, from nine to eight in the evening.
@@ -38,19 +44,37 @@ pub struct Slot {
     pub minute: usize,
 }
 
+/// Slots are set aside by so many before the first of them is handed out.
+const BLOCK: usize = 500;
+
 /// Hands out every slot of all centres once. Neighbours in the order differ in centre, professional and day, so that
 /// concurrent bookings seldom want the same rooms.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Slots {
     centres: usize,
     today: NaiveDate,
     next: usize,
+    /// Behind the last that no later run hands out again, whatever becomes of this one.
+    set_aside: usize,
+    /// Where that is written down.
+    file: PathBuf,
 }
 
 impl Slots {
-    /// From where the last run ended.
-    pub fn of(data: &Data) -> Self {
-        Self { centres: data.centres.len(), today: data.today, next: data.used_slots }
+    /// From where the last run ended, or was killed.
+    pub fn open(data: &Data, folder: &Path) -> Result<Self> {
+        let file = folder.join("used_slots");
+        let next = match std::fs::read_to_string(&file) {
+            Ok(text) => text.trim().parse()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { centres: data.centres.len(), today: data.today, next, set_aside: next, file })
+    }
+
+    /// Gives back what was set aside and not handed out.
+    pub fn close(self) -> Result<()> {
+        Ok(std::fs::write(&self.file, self.next.to_string())?)
     }
 
     /// How many have been used.
@@ -63,6 +87,13 @@ impl Slots {
         let all = self.centres * PEOPLE * DAYS * A_DAY;
         if self.next >= all {
             return None;
+        }
+        if self.next >= self.set_aside {
+            self.set_aside = self.next + BLOCK;
+            if let Err(error) = std::fs::write(&self.file, self.set_aside.to_string()) {
+                say::note(&format!("the used slots could not be written down: {error}"));
+                return None;
+            }
         }
         let number = self.next;
         self.next += 1;
@@ -110,18 +141,53 @@ pub fn patients(agenda: &Value) -> Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
     use std::collections::HashSet;
 
     use super::*;
 
+    fn data() -> Data {
+        let centre: Centre = serde_json::from_value(json!({
+            "slug": "a", "schema": "a", "branch": "", "branch_key": Uuid::nil(), "treatment": "", "treatment_keys": [],
+            "professionals": [], "professional_keys": [], "room_keys": [],
+        }))
+        .unwrap();
+        Data {
+            scale: crate::scale::Scale::QUICK,
+            today: NaiveDate::default(),
+            centres: vec![centre.clone(), centre.clone(), centre.clone()],
+            long: centre.clone(),
+            short: centre,
+            floor_runs: 0,
+        }
+    }
+
     #[test]
     fn every_slot_is_handed_out_once() {
-        let mut slots = Slots { centres: 3, today: NaiveDate::default(), next: 0 };
+        let folder = tempfile::tempdir().unwrap();
+        let mut slots = Slots::open(&data(), folder.path()).unwrap();
         let mut seen = HashSet::new();
         while let Some(slot) = slots.take() {
             assert!(slot.professional < PEOPLE && slot.minute + 30 <= 20 * 60, "{slot:?}");
             assert!(seen.insert((slot.centre, slot.professional, slot.day, slot.minute)), "{slot:?} twice");
         }
         assert_eq!(seen.len(), 3 * PEOPLE * DAYS * A_DAY);
+    }
+
+    #[test]
+    fn a_run_goes_on_where_the_last_ended_and_behind_where_it_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = Slots::open(&data(), folder.path()).unwrap();
+        for _ in 0..3 {
+            first.take().unwrap();
+        }
+        first.close().unwrap();
+        let mut second = Slots::open(&data(), folder.path()).unwrap();
+        assert_eq!(second.used(), 3);
+        second.take().unwrap();
+        // Killed.
+        drop(second);
+        assert_eq!(Slots::open(&data(), folder.path()).unwrap().used(), 3 + BLOCK);
     }
 }

@@ -4,6 +4,7 @@
 //! a guess that is usually right, and who loses the race plans anew.
 
 pub mod book;
+pub mod calendar_file;
 mod consume_hold;
 pub mod expire_hold;
 pub mod hold;

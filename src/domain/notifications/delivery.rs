@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::{
     EmailKind, EmailStatus,
     account::{self, AccountContent},
+    bounces,
     content::{self, AppointmentContent},
 };
 use crate::{
@@ -223,7 +224,7 @@ async fn about_account(
 }
 
 /// Whether the appointment is still in the state that the mail speaks of.
-fn is_wanted(kind: EmailKind, content: &AppointmentContent) -> bool {
+pub(super) fn is_wanted(kind: EmailKind, content: &AppointmentContent) -> bool {
     match kind {
         EmailKind::AppointmentCancelled => matches!(content.status.as_str(), "CANCELLED" | "REJECTED"),
         EmailKind::AppointmentReminder => matches!(content.status.as_str(), "BOOKED" | "CONFIRMED"),
@@ -339,6 +340,7 @@ pub async fn refused(cx: &Cx, actor: &Actor, mail: &Mail, error: &str, suppress:
             after: Some(facts!({ "status": status.as_str(), "attempt": mail.attempt })),
             ..Change::event("email.bounced", "sendEmail", "EmailMessage", mail.id)
         });
+        bounces::judge(cx, &tx, mail.id, &mut changes).await?;
     }
     cx.commit(tx, changes).await?;
     Ok(true)

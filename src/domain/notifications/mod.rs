@@ -4,6 +4,7 @@
 //! that will send it. What a mail says and how it is handed over does not belong here: the job runner asks `mail`.
 
 pub mod account;
+mod bounces;
 pub mod content;
 pub mod delivery;
 mod message_id;
@@ -11,6 +12,7 @@ pub mod model;
 mod put;
 pub mod query;
 pub mod reminders;
+pub mod resend;
 pub mod schedule;
 pub mod suppressions;
 

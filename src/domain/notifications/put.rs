@@ -61,6 +61,11 @@ impl<'a> About<'a> {
 }
 
 impl NewEmail {
+    /// Its row.
+    pub(super) fn id(&self) -> Uuid {
+        self.id
+    }
+
     /// A mail about a user's account, at once.
     pub(super) fn about_account(
         kind: EmailKind,

@@ -135,3 +135,9 @@ pub async fn of_appointments(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Re
         .await?;
     rows.into_iter().map(EmailMessage::try_from).collect()
 }
+
+/// One mail, unchecked: the caller has just been allowed to see it.
+pub(super) async fn find_unchecked(tx: &TenantTx, id: Uuid) -> Result<Option<EmailMessage>, Failure> {
+    let row: Option<EmailRow> = tx.find(email_select!("m.id = $1"), [id.into()]).await?;
+    row.map(EmailMessage::try_from).transpose()
+}

@@ -94,6 +94,7 @@ pub async fn recompute(cx: &Cx, tx: &TenantTx, branch: &Branch) -> Result<(), Fa
              UPDATE email_messages m SET status = 'CANCELLED', updated_at = $2
              FROM appointments a
              WHERE m.related_id = a.id AND a.branch_id = $1 AND m.kind = 'APPOINTMENT_REMINDER' AND m.status = 'SCHEDULED'
+                 AND m.dedup_key LIKE 'remind:%'
              RETURNING m.id
          )
          SELECT queue.cancel('mail.send', array_agg(id::text)) FROM gone",
@@ -127,7 +128,8 @@ async fn upcoming(
                  AND ($5 OR NOT EXISTS (
                      SELECT 1 FROM email_messages m
                      WHERE m.related_id = a.id AND m.kind = 'APPOINTMENT_REMINDER' AND m.revision = a.revision
-                         AND m.status <> 'CANCELLED'))
+                         -- One that was sent again by hand does not stand for that of the day.
+                         AND m.status <> 'CANCELLED' AND m.dedup_key LIKE 'remind:%'))
              ORDER BY a.start_at, a.id LIMIT $6",
             [
                 branch.id.into(),

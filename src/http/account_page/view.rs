@@ -5,13 +5,16 @@ use std::sync::LazyLock;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::wording::{self, Headline, Words};
+use super::wording::{self, Words};
 use crate::{
     domain::{
         identity::account_link::{Link, Purpose, Standing},
         time::prose::Locale,
     },
-    http::form_page::STYLE,
+    http::form_page::{
+        STYLE,
+        wording::{Headline, broken, foreign, unknown},
+    },
 };
 
 const TEMPLATE: &str = "page.html";
@@ -75,19 +78,19 @@ impl Page {
     /// About a link that does not exist, in the browser's language.
     pub(super) fn unknown(asked: Option<Locale>) -> Self {
         let locale = asked.unwrap_or(Locale::Es);
-        Self::plain(wording::unknown(locale), locale)
+        Self::plain(unknown(locale), locale)
     }
 
     /// About a form that was not sent from here, or that nobody can read.
     pub(super) fn foreign(asked: Option<Locale>) -> Self {
         let locale = asked.unwrap_or(Locale::Es);
-        Self::plain(wording::foreign(locale), locale)
+        Self::plain(foreign(locale), locale)
     }
 
     /// About a fault of ours.
     pub(super) fn broken(asked: Option<Locale>) -> Self {
         let locale = asked.unwrap_or(Locale::Es);
-        Self::plain(wording::broken(locale), locale)
+        Self::plain(broken(locale), locale)
     }
 
     fn plain(headline: Headline, locale: Locale) -> Self {

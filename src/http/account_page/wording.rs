@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use crate::domain::{
-    identity::account_link::{Purpose, Standing},
-    time::prose::Locale,
+use crate::{
+    domain::{
+        identity::account_link::{Purpose, Standing},
+        time::prose::Locale,
+    },
+    http::form_page::wording::{Headline, say},
 };
 
 /// Labels that do not depend on how the link stands.
@@ -15,14 +18,6 @@ pub(super) struct Words {
     pub(super) password: &'static str,
     pub(super) again: &'static str,
     pub(super) advice: &'static str,
-}
-
-/// What it is all about, in two sentences and a colour.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Headline {
-    pub(super) tone: &'static str,
-    pub(super) heading: &'static str,
-    pub(super) message: &'static str,
 }
 
 pub(super) const fn words(locale: Locale) -> &'static Words {
@@ -65,10 +60,6 @@ pub(super) const fn bad_name(locale: Locale) -> &'static str {
         Locale::Es => "El nombre debe tener entre 1 y 200 caracteres. Corríjalo y escriba la contraseña de nuevo.",
         Locale::En => "The name must have 1 to 200 characters. Correct it and type the password again.",
     }
-}
-
-const fn say(tone: &'static str, heading: &'static str, message: &'static str) -> Headline {
-    Headline { tone, heading, message }
 }
 
 pub(super) const fn done(purpose: Purpose, locale: Locale) -> Headline {
@@ -136,32 +127,5 @@ const fn open(purpose: Purpose, locale: Locale) -> Headline {
             say("", "Elija otra contraseña", "Al guardarla se cierran todas sus sesiones.")
         }
         (Purpose::PasswordReset, Locale::En) => say("", "Choose another password", "Saving it ends all your sessions."),
-    }
-}
-
-pub(super) const fn unknown(locale: Locale) -> Headline {
-    match locale {
-        Locale::Es => {
-            say("warn", "Este enlace no es válido", "Compruebe que abrió el enlace completo de su correo, sin cortes.")
-        }
-        Locale::En => say(
-            "warn",
-            "This link is not valid",
-            "Check that you opened the whole link of your mail, and nothing was cut off.",
-        ),
-    }
-}
-
-pub(super) const fn foreign(locale: Locale) -> Headline {
-    match locale {
-        Locale::Es => say("warn", "No se hizo ningún cambio", "Abra el enlace desde su correo e inténtelo de nuevo."),
-        Locale::En => say("warn", "Nothing was changed", "Open the link from your mail and try again."),
-    }
-}
-
-pub(super) const fn broken(locale: Locale) -> Headline {
-    match locale {
-        Locale::Es => say("warn", "Algo falló de nuestro lado", "Abra el enlace otra vez en unos minutos."),
-        Locale::En => say("warn", "Something failed on our side", "Open the link again in a few minutes."),
     }
 }

@@ -130,15 +130,21 @@ fn refused(link: &LinkView, code: Code, reason: String, asked: Option<Locale>) -
 }
 
 /// The same for a link that never was, one that was revoked and one of a closed centre.
-fn unknown(asked: Option<Locale>) -> Response {
+pub(super) fn unknown(asked: Option<Locale>) -> Response {
     answer(StatusCode::NOT_FOUND, &Page::unknown(asked))
 }
 
-fn broken(failure: &Failure, asked: Option<Locale>) -> Response {
+/// After a fault, which is logged here.
+pub(super) fn broken(failure: &Failure, asked: Option<Locale>) -> Response {
     match failure {
         Failure::Fault(Fault::Db(error)) => tracing::error!(error = ?error, "A patient's link could not be served"),
         other => tracing::error!(error = ?other, "A patient's link could not be served"),
     }
+    sorry(asked)
+}
+
+/// Something failed on our side.
+pub(super) fn sorry(asked: Option<Locale>) -> Response {
     answer(StatusCode::INTERNAL_SERVER_ERROR, &Page::broken(asked))
 }
 

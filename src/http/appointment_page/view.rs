@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
-use super::wording::{self, Headline, Words};
+use super::wording::{self, Words};
 use crate::{
     domain::{
         booking::{
@@ -17,7 +17,10 @@ use crate::{
             prose::{Locale, range, zone_note},
         },
     },
-    http::form_page::STYLE,
+    http::form_page::{
+        STYLE,
+        wording::{Headline, broken, foreign, unknown},
+    },
 };
 
 const TEMPLATE: &str = "page.html";
@@ -94,7 +97,7 @@ impl Page {
         let phone = link.contact.phone.clone();
         let headline = match (&outcome, link.standing) {
             (Outcome::Done, _) => wording::done(link.purpose, locale),
-            (Outcome::Unreadable, Standing::Open) => wording::foreign(locale),
+            (Outcome::Unreadable, Standing::Open) => foreign(locale),
             (_, standing) => wording::standing(link.purpose, standing, phone.is_some(), locale),
         };
         let open = link.standing == Standing::Open && !matches!(outcome, Outcome::Done);
@@ -111,19 +114,19 @@ impl Page {
     /// About a link that does not exist, in the browser's language.
     pub(super) fn unknown(asked: Option<Locale>) -> Self {
         let locale = asked.unwrap_or(Locale::Es);
-        Self::plain(wording::unknown(locale), locale)
+        Self::plain(unknown(locale), locale)
     }
 
     /// About a form that was not sent from here.
     pub(super) fn foreign(asked: Option<Locale>) -> Self {
         let locale = asked.unwrap_or(Locale::Es);
-        Self::plain(wording::foreign(locale), locale)
+        Self::plain(foreign(locale), locale)
     }
 
     /// About a fault of ours.
     pub(super) fn broken(asked: Option<Locale>) -> Self {
         let locale = asked.unwrap_or(Locale::Es);
-        Self::plain(wording::broken(locale), locale)
+        Self::plain(broken(locale), locale)
     }
 
     fn plain(headline: Headline, locale: Locale) -> Self {

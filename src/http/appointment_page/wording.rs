@@ -2,9 +2,12 @@
 
 use serde::Serialize;
 
-use crate::domain::{
-    booking::link_view::{Purpose, Standing},
-    time::prose::Locale,
+use crate::{
+    domain::{
+        booking::link_view::{Purpose, Standing},
+        time::prose::Locale,
+    },
+    http::form_page::wording::{Headline, say},
 };
 
 /// Labels that do not depend on how the link stands.
@@ -18,14 +21,6 @@ pub(super) struct Words {
     pub(super) reason: &'static str,
     pub(super) reason_note: &'static str,
     pub(super) contact: &'static str,
-}
-
-/// What it is all about, in two sentences and a colour.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Headline {
-    pub(super) tone: &'static str,
-    pub(super) heading: &'static str,
-    pub(super) message: &'static str,
 }
 
 pub(super) const fn words(locale: Locale) -> &'static Words {
@@ -67,10 +62,6 @@ pub(super) const fn reason_too_long(locale: Locale) -> &'static str {
         Locale::Es => "El motivo es demasiado largo. Su cita no ha cambiado: acórtelo e inténtelo de nuevo.",
         Locale::En => "The reason is too long. Your appointment has not changed: shorten it and try again.",
     }
-}
-
-const fn say(tone: &'static str, heading: &'static str, message: &'static str) -> Headline {
-    Headline { tone, heading, message }
 }
 
 pub(super) const fn done(purpose: Purpose, locale: Locale) -> Headline {
@@ -170,32 +161,5 @@ const fn standing_en(purpose: Purpose, standing: Standing, phone: bool) -> Headl
             "Please try again in a few minutes",
             "The centre’s system is under maintenance. Your appointment has not changed.",
         ),
-    }
-}
-
-pub(super) const fn unknown(locale: Locale) -> Headline {
-    match locale {
-        Locale::Es => {
-            say("warn", "Este enlace no es válido", "Compruebe que abrió el enlace completo de su correo, sin cortes.")
-        }
-        Locale::En => say(
-            "warn",
-            "This link is not valid",
-            "Check that you opened the whole link of your mail, and nothing was cut off.",
-        ),
-    }
-}
-
-pub(super) const fn foreign(locale: Locale) -> Headline {
-    match locale {
-        Locale::Es => say("warn", "No se hizo ningún cambio", "Abra el enlace desde su correo e inténtelo de nuevo."),
-        Locale::En => say("warn", "Nothing was changed", "Open the link from your mail and try again."),
-    }
-}
-
-pub(super) const fn broken(locale: Locale) -> Headline {
-    match locale {
-        Locale::Es => say("warn", "Algo falló de nuestro lado", "Abra el enlace otra vez en unos minutos."),
-        Locale::En => say("warn", "Something failed on our side", "Open the link again in a few minutes."),
     }
 }

@@ -2,13 +2,20 @@
 //!
 //! The executor's validation finds them before anything runs and says where in its message alone; [`located`] puts the
 //! path into `extensions.field` and adds what the type says of itself. Two things it finds only while it runs, when the
-//! path is lost: an Int beyond 32 bits, and null for a variable that takes none. [`check_variables`] finds them before.
+//! path is lost: an Int beyond 32 bits, and null for a variable that takes none. [`check_variables`] finds them before in
+//! variables, `literals` in the document.
+
+mod literals;
 
 use async_graphql::parser::types::OperationDefinition;
 use async_graphql::registry::{MetaType, MetaTypeName, Registry};
 use async_graphql::{ErrorExtensionValues, ServerError, Value, Variables};
 
 use super::code;
+pub(super) use literals::{check_literals, may_hold_wide_integer};
+
+/// Why an Int is refused that has the right form.
+const TOO_WIDE: &str = "an Int has 32 bits";
 
 /// Longest part of the executor's own words that is repeated: they may quote the value.
 const MAX_REASON: usize = 200;
@@ -72,11 +79,11 @@ pub(super) fn check_variables(
     variables: &Variables,
 ) -> Result<(), ServerError> {
     for definition in &operation.variable_definitions {
-        let value = variables.get(&definition.node.name.node);
+        let default = definition.node.default_value.as_ref().map(|value| &value.node);
+        let value = variables.get(&definition.node.name.node).or(default);
         let (name, of) = (definition.node.name.node.to_string(), definition.node.var_type.node.to_string());
         let refuse = |path, reason: &str| Err(wrong(ServerError::new("", Some(definition.pos)), path, reason));
         match value {
-            None if definition.node.default_value.is_some() => {}
             None | Some(Value::Null) if of.ends_with('!') => {
                 return refuse(vec![name], &format!("expected type \"{of}\", found nothing"));
             }
@@ -84,7 +91,7 @@ pub(super) fn check_variables(
             Some(value) => {
                 let mut path = vec![name];
                 if has_wide_integer(registry, &of, value, &mut path) {
-                    return refuse(path, "an Int has 32 bits");
+                    return refuse(path, TOO_WIDE);
                 }
             }
         }

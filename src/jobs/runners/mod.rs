@@ -7,7 +7,7 @@ mod materialise_reminders;
 mod password_reset;
 mod send_mail;
 
-use std::sync::Arc;
+use std::{num::NonZeroU32, sync::Arc};
 
 use super::Runner;
 use crate::{domain::platform::retention, mail::Mailer};
@@ -24,9 +24,9 @@ pub(super) const PRUNE_ENDED: &str = "ended.prune";
 pub(super) const APPLY_TIME_RULES: &str = "tzdata.apply";
 
 /// Every runner of the product.
-pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str) -> Vec<Arc<dyn Runner>> {
+pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str, mails_per_second: NonZeroU32) -> Vec<Arc<dyn Runner>> {
     vec![
-        Arc::new(send_mail::SendMail::new(mailer, mail_from)),
+        Arc::new(send_mail::SendMail::new(mailer, mail_from, mails_per_second)),
         Arc::new(expire_hold::ExpireHold),
         Arc::new(password_reset::PasswordReset),
         Arc::new(materialise_reminders::MaterialiseReminders),

@@ -22,7 +22,7 @@ fn event(starts_at: DateTime<Utc>, minutes: i64, time_zone: Tz) -> CalendarEvent
         description: "Línea uno\r\nLínea dos 🙂".repeat(6),
         location: "Av. Providencia 1234, of. 56, Santiago".to_owned(),
         organizer: mailbox("Centro \"Ñuñoa\" ^1", "hola@centro.example").unwrap(),
-        attendee: mailbox("", "maria@example.com").unwrap(),
+        attendee: Some(mailbox("", "maria@example.com").unwrap()),
     }
 }
 

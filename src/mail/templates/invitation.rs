@@ -3,8 +3,9 @@
 use chrono::{DateTime, Utc};
 use lettre::message::Mailbox;
 
-use super::context::AppointmentMail;
+use super::context::{AppointmentMail, Branch, Centre, Item};
 use super::wording;
+use crate::domain::notifications::content::AppointmentContent;
 use crate::mail::Locale;
 use crate::mail::calendar::CalendarEvent;
 use crate::mail::message::{CalendarMethod, CalendarPart};
@@ -21,11 +22,52 @@ pub struct EventIdentity {
     pub stamp: DateTime<Utc>,
     /// The centre's mailbox.
     pub organizer: Mailbox,
-    /// The patient's mailbox.
-    pub attendee: Mailbox,
+    /// The patient's mailbox; none: it is not said for whom.
+    pub attendee: Option<Mailbox>,
+}
+
+impl EventIdentity {
+    /// SEQUENCE: a cancellation must be newer than every invitation before it.
+    pub fn sequence(revision: i32, method: CalendarMethod) -> u32 {
+        u32::try_from(revision).unwrap_or_default() + u32::from(method == CalendarMethod::Cancel)
+    }
 }
 
 impl AppointmentMail {
+    /// What is told of an appointment, without links.
+    #[must_use]
+    pub fn of(content: &AppointmentContent) -> Self {
+        Self {
+            centre: Centre {
+                name: content.centre_name.clone(),
+                logo_url: content.centre_logo.clone(),
+                phone: content.branch_phone.clone(),
+                email: content.branch_email.clone(),
+            },
+            branch: Branch {
+                name: content.branch_name.clone(),
+                address_lines: content.branch_address.clone(),
+                phone: content.branch_phone.clone(),
+                time_zone: content.branch_zone,
+            },
+            patient_name: content.patient_name.clone(),
+            starts_at: content.start,
+            ends_at: content.end,
+            items: content
+                .items
+                .iter()
+                .map(|item| Item {
+                    treatment: item.treatment.clone(),
+                    professional: item.professional.clone().unwrap_or_default(),
+                    room: item.room.clone(),
+                })
+                .collect(),
+            code: content.code.clone(),
+            confirm_url: None,
+            cancel_url: None,
+        }
+    }
+
     /// The invitation (or its cancellation) to send along.
     pub fn calendar_part(&self, identity: EventIdentity, method: CalendarMethod, locale: Locale) -> CalendarPart {
         let words = wording(locale);

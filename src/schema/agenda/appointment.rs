@@ -13,7 +13,10 @@ use crate::{
     auth::{ActorKind, Permission, Scope},
     domain::{
         agenda::appointment::{AppointmentView, ItemView},
-        booking::status::{self, Circumstances},
+        booking::{
+            calendar_file,
+            status::{self, Circumstances},
+        },
         centre::model::{Resource, ResourceKind},
         notifications,
         refusal::{Failure, Refusal},
@@ -33,7 +36,7 @@ use crate::{
         notifications::{EmailsOf, types::EmailMessage},
         page::{PageArguments, connection},
         request::Reader,
-        scalar::{Instant, LocalDateTime, TimeZone},
+        scalar::{Instant, LocalDateTime, TimeZone, Url},
     },
 };
 
@@ -236,6 +239,16 @@ impl Appointment {
         }
         let found = self.reader.loader.load_one(EmailsOf(self.view.id)).await?.unwrap_or_default();
         Ok(found.into_iter().map(|model| EmailMessage { reader: Arc::clone(&self.reader), model }).collect())
+    }
+
+    /// Its calendar file, for whoever has the address: it needs no login and tells when, where and what, and never for
+    /// whom. The event is that of the mails (same UID, and a SEQUENCE that grows); of a cancelled appointment it takes the
+    /// entry out again. The address stays the same, also when the appointment is moved, until a day after its end. Null
+    /// in holds and after that day.
+    async fn ics_url(&self) -> Result<Option<Url>, ApiError> {
+        let status = status::AppointmentStatus::parse(&self.view.status)?;
+        let (cx, tenant) = (&self.reader.cx, &self.reader.actor.tenant);
+        Ok(calendar_file::address(cx, tenant, self.view.id, status, self.view.end).map(Url))
     }
 
     /// When it was created.

@@ -1,8 +1,10 @@
 //! Mails: what was sent, what waits, what failed.
 
 mod loader;
+mod mutation;
 mod query;
 pub mod types;
 
 pub use loader::EmailsOf;
+pub use mutation::NotificationsMutation;
 pub use query::NotificationsQuery;

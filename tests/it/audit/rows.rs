@@ -428,6 +428,18 @@ pub(super) async fn row(world: &mut World, mutation: &str) -> Option<Row> {
                 input("COMPLETED"),
             )
         }
+        "resendEmail" => {
+            let one = world.booked().await;
+            world.clinic.app.clock.advance(TimeDelta::minutes(6));
+            world.clinic.app.run_jobs().await;
+            let admin = world.clinic.app.admin("alfa").await;
+            let emails = "query($id: ID!) { appointment(id: $id) { emails { id } } }";
+            let found = admin.ok(emails, json!({"id": one["id"]})).await;
+            let input = |id: &Value| json!({"id": id, "key": key()});
+            let (declares, passes) = ("($id: ID!, $key: IdempotencyKey!)", "(id: $id, idempotencyKey: $key)");
+            let good = input(&found["appointment"]["emails"][0]["id"]);
+            Row::new(&admin, declares, passes, good, input(&json!(branch)))
+        }
         "patientConfirm" | "patientCancel" => {
             // Its confirmation is the newest mail.
             world.clinic.app.run_jobs().await;

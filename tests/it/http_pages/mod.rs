@@ -2,4 +2,5 @@
 
 mod account;
 mod appointment;
+mod calendar_file;
 mod visit;

@@ -96,17 +96,19 @@ async fn a_page_is_limited_and_the_desk_is_not() {
 #[tokio::test]
 async fn links_of_mails_cannot_be_guessed_in_a_row() {
     let app = TestApp::start_with(FEW).await;
-    let open = |address: &'static str| {
-        let request = Request::get("/a/guessed").header("x-forwarded-for", address).body(Body::empty()).unwrap();
+    let open = |path: &'static str, address: &'static str| {
+        let request = Request::get(path).header("x-forwarded-for", address).body(Body::empty()).unwrap();
         app.router.clone().oneshot(request)
     };
-    for _ in 0..5 {
-        assert_eq!(open("192.0.2.1").await.unwrap().status(), StatusCode::NOT_FOUND);
+    for path in ["/a/guessed", "/u/guessed", "/c/guessed.ics", "/e/guessed.ics", "/a/guessed"] {
+        assert_eq!(open(path, "192.0.2.1").await.unwrap().status(), StatusCode::NOT_FOUND);
     }
-    let refused = open("192.0.2.1").await.unwrap();
-    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(refused.headers()[header::RETRY_AFTER], "12");
-    assert_eq!(open("192.0.2.2").await.unwrap().status(), StatusCode::NOT_FOUND);
+    for path in ["/a/guessed", "/u/guessed", "/c/guessed.ics", "/e/guessed.ics"] {
+        let refused = open(path, "192.0.2.1").await.unwrap();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS, "{path}");
+        assert_eq!(refused.headers()[header::RETRY_AFTER], "12");
+    }
+    assert_eq!(open("/e/guessed.ics", "192.0.2.2").await.unwrap().status(), StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

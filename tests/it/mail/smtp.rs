@@ -27,7 +27,7 @@ fn mail(key: &str, to: &str) -> OutgoingMail {
         revision: 1,
         stamp: "2026-07-01T10:00:00Z".parse().unwrap(),
         organizer: centre.clone(),
-        attendee: patient.clone(),
+        attendee: Some(patient.clone()),
     };
     let calendar = appointment.calendar_part(identity, CalendarMethod::Request, Locale::Es);
     OutgoingMail {

@@ -38,6 +38,55 @@ async fn an_address_that_does_not_exist_is_suppressed() {
 }
 
 #[tokio::test]
+async fn too_many_bounces_of_a_centre_are_an_alarm_once_a_day() {
+    let (desk, sink, worker) = with_sink().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    sink.rule(None, At::Rcpt, Act::Reply("550 5.1.1 no such user"), None).await;
+    let alarms = async || -> Vec<serde_json::Value> {
+        let tx = desk.tx().await;
+        let found = tx
+            .scalars("SELECT data FROM events WHERE type = 'email.bounce_rate_high' ORDER BY position", [])
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        found
+    };
+    let bounce = async |n: usize| {
+        let booked = desk.book(&branch, FAR, &format!("gone{n}@example.com")).await;
+        desk.app.clock.advance(branch.confirmation_delay);
+        worker.drain().await.unwrap();
+        assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "BOUNCED")]), "{n}");
+    };
+    for n in 1..=4 {
+        bounce(n).await;
+        assert!(alarms().await.is_empty(), "{n} wrong addresses are no alarm");
+    }
+    bounce(5).await;
+    let told = |bounced: i64| serde_json::json!({"bounced": bounced, "mails": bounced, "days": 7});
+    assert_eq!(alarms().await, [told(5)]);
+    bounce(6).await;
+    assert_eq!(alarms().await.len(), 1, "once is enough for a day");
+    desk.app.clock.advance(chrono::Duration::days(1));
+    bounce(7).await;
+    assert_eq!(alarms().await, [told(5), told(7)]);
+
+    // Next to many that arrive, as many are none.
+    desk.app.clock.advance(chrono::Duration::days(1));
+    let tx = desk.tx().await;
+    tx.run(
+        "INSERT INTO email_messages (id, kind, dedup_key, recipient, status, due_at, message_id, created_at, updated_at)
+         SELECT gen_random_uuid(), 'BIRTHDAY', 'n' || n, 'a@example.com', 'SENT', $1, '<' || n || '@test>', $1, $1
+         FROM generate_series(1, 1000) AS n",
+        [desk.app.now().into()],
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    bounce(8).await;
+    assert_eq!(alarms().await.len(), 2);
+}
+
+#[tokio::test]
 async fn a_policy_block_fails_the_mail_and_not_the_address() {
     let (desk, sink, worker) = with_sink().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;

@@ -4,6 +4,7 @@ mod delivery;
 mod desk;
 mod page;
 mod reminders;
+mod resend;
 mod timing;
 
 pub use desk::Desk;

@@ -105,3 +105,44 @@ async fn many_errors_are_cut() {
     let body: Value = serde_json::from_slice(&body).unwrap();
     assert_eq!(body["errors"].as_array().unwrap().len(), 50);
 }
+
+/// An Int of 32 bits is named by its place also when it is written into the document.
+#[tokio::test]
+async fn a_number_that_is_too_wide_is_named_wherever_it_stands() {
+    let router = routes(Shared::new(), TransportOptions::default(), Sockets::default());
+    let ask = async |query: &str, variables: Value| -> Value {
+        let request = Request::post("/graphql").header("content-type", "application/json");
+        let body = json!({"query": query, "variables": variables}).to_string();
+        let answer = router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        serde_json::from_slice(&answer.into_body().collect().await.unwrap().to_bytes()).unwrap()
+    };
+    for (query, field) in [
+        ("{number(n:2147483648)}", json!(["n"])),
+        ("{number(n:-2147483649)}", json!(["n"])),
+        ("query($n:Int!=3000000000){number(n:$n)}", json!(["n"])),
+        ("{deep(input:{n:3000000000})}", json!(["input", "n"])),
+        ("{deep(input:{list:[1,3000000000]})}", json!(["input", "list", "1"])),
+        ("{deep(input:{list:3000000000})}", json!(["input", "list"])),
+        (
+            "{deep(input:{more:[{n:1},{more:[{list:[3000000000]}]}]})}",
+            json!(["input", "more", "1", "more", "0", "list", "0"]),
+        ),
+        ("{again{again{number(n:3000000000)}}}", json!(["n"])),
+        ("{...A} fragment A on Query{again{...on Query{number(n:3000000000)}}}", json!(["n"])),
+    ] {
+        let answer = ask(query, json!({})).await;
+        let error = &answer["errors"][0];
+        assert_eq!(error["extensions"]["field"], field, "{query}: {answer}");
+        assert_eq!(error["extensions"]["code"], "BAD_USER_INPUT", "{query}");
+        assert!(error["message"].as_str().unwrap().ends_with("an Int has 32 bits"), "{query}: {error}");
+        assert!(error["locations"][0]["column"].as_u64().unwrap() > 1, "{query}: {error}");
+    }
+    for (query, expected) in [
+        ("{number(n:2147483647)}", json!({"number": 2_147_483_647})),
+        ("{deep(input:{text:\"3000000000\"})}", json!({"deep": 2})),
+        ("{deep(input:{more:[{list:[-2147483648]}]})}", json!({"deep": i32::MIN})),
+        ("query($n:Int!=3){number(n:$n) a:deep(input:{n:$n,text:\"3000000000\"})}", json!({"number": 3, "a": 3})),
+    ] {
+        assert_eq!(ask(query, json!({})).await["data"], expected, "{query}");
+    }
+}

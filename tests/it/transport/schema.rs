@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_graphql::registry::Registry;
 use async_graphql::{
-    Context, Data, Error, ErrorExtensions, Object, OutputType as _, Schema, Subscription, SubscriptionType as _,
+    Context, Data, Error, ErrorExtensions, InputObject, Object, OutputType as _, Schema, Subscription,
+    SubscriptionType as _,
 };
 use axum::http::request::Parts;
 use futures::{Stream, StreamExt, stream};
@@ -52,7 +53,7 @@ impl Shared {
 
 pub(super) fn schema(shared: Shared) -> TestSchema {
     let executor = Schema::build(Query, Mutation, Events).data(shared).finish();
-    let mut types = Registry::default();
+    let mut types = Registry { query_type: "Query".to_owned(), ..Registry::default() };
     Query::create_type_info(&mut types);
     Mutation::create_type_info(&mut types);
     Events::create_type_info(&mut types);
@@ -82,6 +83,10 @@ impl Query {
         n
     }
 
+    async fn deep(&self, input: Deep) -> i32 {
+        input.deepest()
+    }
+
     async fn leaks(&self) -> Option<Result<String, Error>> {
         Some(Err(Error::new("secret text of the database")))
     }
@@ -104,6 +109,23 @@ impl Query {
 
     async fn again(&self) -> Self {
         Self
+    }
+}
+
+/// Ints at every place where an input has some.
+#[derive(InputObject)]
+struct Deep {
+    n: Option<i32>,
+    list: Option<Vec<i32>>,
+    text: Option<String>,
+    more: Option<Vec<Deep>>,
+}
+
+impl Deep {
+    fn deepest(self) -> i32 {
+        let here = self.n.or(self.list.and_then(|list| list.first().copied()));
+        let wide = self.text.map(|_| 2);
+        self.more.into_iter().flatten().map(Self::deepest).next_back().or(here).or(wide).unwrap_or_default()
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Data, Executor, Request, Response, ServerError, registry::Registry};
+use async_graphql::{Data, Executor, Request, Response, ServerError, Variables, registry::Registry};
 use futures::stream::{self, BoxStream, StreamExt as _};
 
 use super::super::{
@@ -34,10 +34,20 @@ impl<E> DocumentGuard<E> {
     fn check(&self, request: &mut Request) -> Result<(), ServerError> {
         self.limits.check(request)?;
         let variables = std::mem::take(&mut request.variables);
-        let fit = super::chosen_of(request)
-            .map_or(Ok(()), |operation| input::check_variables(&self.types, operation, &variables));
+        let fit = self.judge(request, &variables);
         request.variables = variables;
         fit
+    }
+
+    /// Judges the values of the operation that is to run.
+    fn judge(&self, request: &mut Request, variables: &Variables) -> Result<(), ServerError> {
+        let has_long_number = input::may_hold_wide_integer(&request.query);
+        let name = request.operation_name.clone();
+        // What does not parse is refused elsewhere.
+        let Ok(document) = request.parsed_query() else { return Ok(()) };
+        let Some(operation) = super::chosen(document, name.as_deref()) else { return Ok(()) };
+        input::check_variables(&self.types, operation, variables)?;
+        if has_long_number { input::check_literals(&self.types, document, operation) } else { Ok(()) }
     }
 }
 
