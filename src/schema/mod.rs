@@ -1,6 +1,7 @@
 //! GraphQL, and nothing else: turns input into a domain call and its answer into the API's types. No rule lives here.
 
 pub mod agenda;
+pub mod auth;
 pub mod booking;
 pub mod centre;
 pub mod error;

@@ -133,13 +133,16 @@ pub async fn run(cx: &Cx, actor: &Actor, branch: Uuid, items: Vec<ExplainItem>) 
     let mut reasons = Vec::new();
     for (at, (item, treatment, during)) in planned.iter().enumerate() {
         for (kind, any_of, named) in needs(item, treatment, mode) {
+            // Who sees only the own column is told nothing of the others', as in `availability`.
+            let own = sight.own.filter(|_| kind == ResourceKind::Professional);
             if let Some(id) = named
-                && calendar.resources.get(&id).is_none_or(|one| one.resource.kind != kind)
+                && (own.is_some_and(|own| own != id)
+                    || calendar.resources.get(&id).is_none_or(|one| one.resource.kind != kind))
             {
                 let field = if kind == ResourceKind::Professional { "professionalId" } else { "roomId" };
                 return Err(Refusal::not_found(&format!("items.{at}.{field}")).into());
             }
-            let fits = |one: &&ResourceCalendar| match named {
+            let fits = |one: &&ResourceCalendar| match named.or(own) {
                 Some(id) => one.resource.id == id,
                 None => one.resource.kind == kind && (any_of.is_empty() || any_of.contains(&one.resource.id)),
             };

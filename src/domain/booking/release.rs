@@ -22,8 +22,11 @@ struct Row {
 /// Releases the hold. Repeating it changes nothing. Returns whether the slot is free now.
 ///
 /// # Errors
-/// NOT_FOUND; faults.
+/// FORBIDDEN, NOT_FOUND; faults.
 pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<bool, Failure> {
+    if !actor.publishable {
+        actor.require(Permission::AgendaWrite, Scope::Anywhere)?;
+    }
     let tx = cx.write(actor).await?;
     let row: Row = tx
         .find("SELECT branch_id, status FROM appointments WHERE id = $1 FOR UPDATE", [id.into()])

@@ -12,9 +12,10 @@ use super::{
     status::{AppointmentStatus, allowed, permits},
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, Permission, Scope},
     db::TenantTx,
     domain::{
+        agenda::visibility::Sight,
         centre::query,
         change::Changes,
         cx::Cx,
@@ -44,10 +45,14 @@ pub struct Transition {
 /// Takes the step. An appointment that is in the state already stays as it is.
 ///
 /// # Errors
-/// NOT_FOUND, VERSION_CONFLICT, INVALID_TRANSITION with what is allowed, REQUIRED reasons; faults.
+/// FORBIDDEN, NOT_FOUND, VERSION_CONFLICT, INVALID_TRANSITION with what is allowed, REQUIRED reasons; faults.
 pub async fn run(cx: &Cx, actor: &Actor, input: Transition) -> Result<Uuid, Failure> {
     if let Some(refusal) = input.reason.as_ref().and_then(|reason| text_refusal("reason", reason, MAX_TEXT)) {
         return Err(refusal.into());
+    }
+    // Who writes to the agenda, and who attends: that is asked of the row.
+    if !actor.may(Permission::AgendaWrite, Scope::Anywhere) {
+        Sight::of(actor, Scope::Anywhere)?;
     }
     cx.retrying(|| attempt(cx, actor, &input)).await
 }
@@ -62,6 +67,9 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Transition) -> Result<Uuid, Fai
         return outcome_id(&outcome);
     }
     let locked = lock(&tx, actor, input.id, Some(input.version), "id").await?;
+    if !locked.circumstances(actor, cx.now()).attends {
+        actor.require(Permission::AgendaWrite, Scope::Branch(locked.branch))?;
+    }
     let mut changes = Changes::by(actor);
     step(cx, &tx, actor, &locked, input.to, input.reason.as_deref(), "transitionAppointment", &mut changes).await?;
     if let Some(receipt) = &receipt {

@@ -22,6 +22,7 @@ use crate::{
         refusal::{Failure, Refusal},
     },
     schema::{
+        auth::{P, auth},
         centre::{
             loader::ResourceKey,
             types::{BookableResource, Branch, Professional, Room, Treatment},
@@ -106,6 +107,7 @@ impl Appointment {
     }
 
     /// For whom; null in holds, and for who may not see patients.
+    #[graphql(directive = auth::apply(vec![P::PatientRead]))]
     async fn patient(&self) -> Option<Patient> {
         let actor = &self.reader.actor;
         let may = actor.may(Permission::PatientRead, Scope::Branch(self.view.branch));
@@ -233,6 +235,7 @@ impl Appointment {
     }
 
     /// Mails about it, by the time they are due; empty for who sees neither the whole agenda nor mailings.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::CrmRead]))]
     async fn emails(&self) -> Result<Vec<EmailMessage>, ApiError> {
         if !self.staff() || notifications::query::require_read(&self.reader.actor).is_err() {
             return Ok(Vec::new());

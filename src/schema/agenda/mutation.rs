@@ -9,6 +9,7 @@ use super::{
 use crate::{
     domain::agenda::{add_exception, remove_exception, upsert_schedule},
     schema::{
+        auth::{P, auth},
         error::{ApiError, payload},
         id::Kind,
         request::staff,
@@ -23,6 +24,7 @@ pub struct AgendaMutation;
 impl AgendaMutation {
     /// Creates or changes when a resource usually works in a branch, and tells which appointments it leaves outside.
     /// Needs CONFIG_WRITE.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_schedule(
         &self,
         ctx: &Context<'_>,
@@ -38,6 +40,7 @@ impl AgendaMutation {
 
     /// Closes, blocks or opens a resource, or a whole branch, for some time, and tells which appointments it meets.
     /// Needs AGENDA_WRITE.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn add_schedule_exception(
         &self,
         ctx: &Context<'_>,
@@ -53,6 +56,7 @@ impl AgendaMutation {
     }
 
     /// Removes an exception: working time follows its windows again. Needs AGENDA_WRITE.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn remove_schedule_exception(
         &self,
         ctx: &Context<'_>,

@@ -15,6 +15,7 @@ use crate::{
         refusal::Refusal,
     },
     schema::{
+        auth::{P, auth},
         booking::{input::BookAppointmentInput, types::Slot},
         error::ApiError,
         id::Kind,
@@ -45,7 +46,7 @@ fn wanted(appointment: &Lookahead<'_>) -> Wanted {
 impl AgendaQuery {
     /// What a branch does on some days, one column per professional or room. Needs AGENDA_READ in the branch; with
     /// AGENDA_READ_OWN it is the own column.
-    #[graphql(directive = cost::apply(50, None))]
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]), directive = cost::apply(50, None))]
     async fn agenda(
         &self,
         ctx: &Context<'_>,
@@ -72,7 +73,8 @@ impl AgendaQuery {
         Ok(Agenda::new(reader, agenda))
     }
 
-    /// One appointment.
+    /// One appointment. Needs AGENDA_READ in its branch; with AGENDA_READ_OWN it is one of the own ones.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn appointment(
         &self,
         ctx: &Context<'_>,
@@ -88,8 +90,9 @@ impl AgendaQuery {
         Some(found.await)
     }
 
-    /// Appointments by start. With AGENDA_READ_OWN they are the own ones.
+    /// Appointments by start. Needs AGENDA_READ; with AGENDA_READ_OWN they are the own ones.
     #[expect(clippy::too_many_arguments, reason = "a filter, an order and the four arguments of a connection")]
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn appointments(
         &self,
         ctx: &Context<'_>,
@@ -120,7 +123,7 @@ impl AgendaQuery {
 
     /// Free slots, by start and then by the professional's name. Needs AGENDA_READ in the branch; with AGENDA_READ_OWN
     /// they are the own ones.
-    #[graphql(directive = cost::apply(20, None))]
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]), directive = cost::apply(20, None))]
     async fn availability(
         &self,
         ctx: &Context<'_>,
@@ -132,8 +135,8 @@ impl AgendaQuery {
     }
 
     /// Why something cannot be booked like that, resource by resource; empty: nothing is in the way. Nothing is booked,
-    /// and the patient plays no part.
-    #[graphql(directive = cost::apply(10, None))]
+    /// and the patient plays no part. Needs AGENDA_READ in the branch; with AGENDA_READ_OWN it is about oneself.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]), directive = cost::apply(10, None))]
     async fn explain_unavailable(
         &self,
         ctx: &Context<'_>,
@@ -147,7 +150,7 @@ impl AgendaQuery {
 
     /// When resources usually work in a branch, by resource and name. Needs AGENDA_READ in the branch; with
     /// AGENDA_READ_OWN they are the own ones.
-    #[graphql(directive = cost::apply(5, None))]
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]), directive = cost::apply(5, None))]
     async fn schedules(
         &self,
         ctx: &Context<'_>,

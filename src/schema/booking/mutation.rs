@@ -26,6 +26,7 @@ use crate::{
     },
     schema::{
         agenda::types::{Appointment, AppointmentStatus},
+        auth::{P, auth},
         error::{ApiError, UserError, payload},
         id::Kind,
         request::{Reader, cx, request_id, staff, staff_or_page},
@@ -39,7 +40,9 @@ pub struct BookingMutation;
 
 #[Object]
 impl BookingMutation {
-    /// Holds a slot for a few minutes while somebody types their data. Staff and booking pages.
+    /// Holds a slot for a few minutes while somebody types their data. Staff with AGENDA_WRITE in the branch, and booking
+    /// pages.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn hold_slot(
         &self,
         ctx: &Context<'_>,
@@ -50,7 +53,8 @@ impl BookingMutation {
         Ok(HoldSlotPayload { appointment: read(reader, id).await?, user_errors })
     }
 
-    /// Lets a held slot go before its time. Staff and booking pages.
+    /// Lets a held slot go before its time. Staff with AGENDA_WRITE in the branch, and booking pages.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn release_hold(
         &self,
         ctx: &Context<'_>,
@@ -66,7 +70,8 @@ impl BookingMutation {
     }
 
     /// Books an appointment on somebody's behalf. Professional, room and equipment are taken together or not at all;
-    /// when somebody was faster, the error offers what is free.
+    /// when somebody was faster, the error offers what is free. Needs AGENDA_WRITE in the branch.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn book_appointment(
         &self,
         ctx: &Context<'_>,
@@ -89,7 +94,8 @@ impl BookingMutation {
     }
 
     /// Moves an appointment to another time, professional or room, all or nothing. Its id stays; a confirmed one has
-    /// to be confirmed again.
+    /// to be confirmed again. Needs AGENDA_WRITE in its branch, and to see it.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn reschedule_appointment(
         &self,
         ctx: &Context<'_>,
@@ -102,7 +108,9 @@ impl BookingMutation {
     }
 
     /// Moves an appointment to another state. `Appointment.allowedTransitions` lists the states it can go to; asking
-    /// for the state it is in changes nothing.
+    /// for the state it is in changes nothing. Needs AGENDA_WRITE in its branch, and to see it; who attends moves the
+    /// own ones along without.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite, P::AgendaRead, P::AgendaReadOwn]))]
     async fn transition_appointment(
         &self,
         ctx: &Context<'_>,
@@ -133,7 +141,8 @@ impl BookingMutation {
         by_link(ctx, &token, Wish::Confirm).await
     }
 
-    /// A patient cancels by the link of a mail, until the branch's minCancelNotice. The link works once.
+    /// A patient cancels by the link of a mail, until the branch's minCancelNotice. Nobody needs to be logged in; the
+    /// link works once.
     async fn patient_cancel(
         &self,
         ctx: &Context<'_>,

@@ -22,7 +22,8 @@ pub struct BookingQuery;
 
 #[Object]
 impl BookingQuery {
-    /// What the centre offers online; null when the key belongs to another centre.
+    /// What the centre offers online; null when the key belongs to another centre. Booking pages and everybody who is
+    /// logged in.
     #[graphql(directive = cost::apply(10, None))]
     async fn public_booking_page(
         &self,
@@ -50,7 +51,7 @@ impl BookingQuery {
         page.await.transpose()
     }
 
-    /// Free slots that patients may book alone, by start.
+    /// Free slots that patients may book alone, by start. Booking pages and everybody who is logged in.
     #[graphql(directive = cost::apply(20, None))]
     async fn public_availability(
         &self,

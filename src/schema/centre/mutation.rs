@@ -17,6 +17,7 @@ use crate::{
         upsert_treatment,
     },
     schema::{
+        auth::{P, auth},
         error::{ApiError, payload},
         id::Kind,
         request::staff,
@@ -30,6 +31,7 @@ pub struct CentreMutation;
 #[Object]
 impl CentreMutation {
     /// Creates or changes a branch. Needs `CONFIG_WRITE`.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_branch(
         &self,
         ctx: &Context<'_>,
@@ -47,6 +49,7 @@ impl CentreMutation {
     }
 
     /// Creates or changes a professional. Needs `CONFIG_WRITE` in the whole centre.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_professional(
         &self,
         ctx: &Context<'_>,
@@ -62,6 +65,7 @@ impl CentreMutation {
     }
 
     /// Creates or changes a room. Needs `CONFIG_WRITE` in its branch.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_room(
         &self,
         ctx: &Context<'_>,
@@ -75,6 +79,7 @@ impl CentreMutation {
     }
 
     /// Creates or changes a piece of equipment. Needs `CONFIG_WRITE` in its branch.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_equipment(
         &self,
         ctx: &Context<'_>,
@@ -91,6 +96,7 @@ impl CentreMutation {
     }
 
     /// Creates or changes a treatment. Needs `CONFIG_WRITE` in the whole centre.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_treatment(
         &self,
         ctx: &Context<'_>,
@@ -106,6 +112,7 @@ impl CentreMutation {
     }
 
     /// Creates or changes a heading under which treatments are listed. Needs `CONFIG_WRITE` in the whole centre.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn upsert_treatment_category(
         &self,
         ctx: &Context<'_>,
@@ -127,6 +134,7 @@ impl CentreMutation {
 
     /// Takes a professional, a room or a piece of equipment out of use. With `reassignTo` its appointments ahead go to
     /// the other, all of them or none (`SLOT_TAKEN`); without, they stay. Needs `CONFIG_WRITE`.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn deactivate_resource(
         &self,
         ctx: &Context<'_>,
@@ -150,6 +158,7 @@ impl CentreMutation {
     }
 
     /// Changes who the centre is. Needs `CONFIG_WRITE` in the whole centre.
+    #[graphql(directive = auth::apply(vec![P::ConfigWrite]))]
     async fn update_tenant_profile(
         &self,
         ctx: &Context<'_>,

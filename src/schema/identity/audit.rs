@@ -14,6 +14,7 @@ use crate::{
     },
     schema::{
         agenda::types::DateTimeRange,
+        auth::{P, auth},
         error::ApiError,
         id::Kind,
         identity::types::{Actor, actor},
@@ -41,6 +42,7 @@ pub struct AuditEntry {
     /// The request it was part of; quote it when you report something.
     pub request_id: String,
     /// Where the request came from. Only for who has `AUDIT_READ`; null for what Horae did by itself.
+    #[graphql(directive = auth::apply(vec![P::AuditRead]))]
     pub ip: Option<String>,
     /// What was different before. People's data and secrets are `***`.
     pub before: Option<Json>,
@@ -158,6 +160,7 @@ pub struct AuditQuery;
 #[Object]
 impl AuditQuery {
     /// Who did what in the centre, newest first. Needs `AUDIT_READ` in the whole centre.
+    #[graphql(directive = auth::apply(vec![P::AuditRead]))]
     async fn audit_entries(
         &self,
         ctx: &Context<'_>,
@@ -178,6 +181,7 @@ impl AuditQuery {
 
     /// Checks the audit trail: that nothing in it was changed, removed or put in between, and that nothing is missing
     /// at its end. Needs `AUDIT_READ` in the whole centre. A trail of millions takes long; check it by ranges.
+    #[graphql(directive = auth::apply(vec![P::AuditRead]))]
     async fn verify_audit_chain(
         &self,
         ctx: &Context<'_>,

@@ -9,6 +9,7 @@ use crate::{
     },
     schema::{
         agenda::types::Appointment,
+        auth::{P, auth},
         error::{ApiError, UserError, payload},
         id::{GlobalIds, Kind},
         request::{Reader, cx, request_id, staff},
@@ -169,6 +170,7 @@ pub struct CapabilityMutation;
 #[Object]
 impl CapabilityMutation {
     /// Makes a token that opens one thing to whoever holds it. Needs the permission to do there what the holder may.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn issue_capability(
         &self,
         ctx: &Context<'_>,
@@ -204,6 +206,7 @@ impl CapabilityMutation {
     }
 
     /// Takes a token back before its time. Needs the permission to issue it.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn revoke_capability(
         &self,
         ctx: &Context<'_>,

@@ -6,6 +6,7 @@ use super::types::PermissionCode;
 use crate::{
     domain::identity::keys::{self, create, list, revoke},
     schema::{
+        auth::{P, auth},
         error::{ApiError, UserError, payload},
         id::Kind,
         page::{PageArguments, connection},
@@ -117,6 +118,7 @@ pub struct KeysQuery;
 #[Object]
 impl KeysQuery {
     /// The keys that were not revoked, newest first. Needs USER_ADMIN.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn api_keys(
         &self,
         ctx: &Context<'_>,
@@ -139,6 +141,7 @@ pub struct KeysMutation;
 #[Object]
 impl KeysMutation {
     /// Makes a key for a program or a booking page. Needs USER_ADMIN, and every permission that the key gets.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn create_api_key(
         &self,
         ctx: &Context<'_>,
@@ -158,6 +161,7 @@ impl KeysMutation {
     }
 
     /// Revokes a key; within seconds no node accepts it, and its subscriptions end. Needs USER_ADMIN.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn revoke_api_key(
         &self,
         ctx: &Context<'_>,

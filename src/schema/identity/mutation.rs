@@ -55,7 +55,7 @@ impl IdentityMutation {
     }
 
     /// Exchanges a refresh token for a new pair. The old one is worth nothing afterwards; used again, it ends the
-    /// session.
+    /// session. Nobody needs to be logged in.
     async fn refresh_session(
         &self,
         ctx: &Context<'_>,

@@ -11,7 +11,7 @@ pub struct IdentityQuery;
 
 #[Object]
 impl IdentityQuery {
-    /// Who is calling, for which centre, with which rights.
+    /// Who is calling, for which centre, with which rights. Everybody who is logged in.
     async fn viewer(&self, ctx: &Context<'_>) -> Result<Viewer, ApiError> {
         Ok(Viewer(staff(ctx)?.clone()))
     }

@@ -11,6 +11,7 @@ use super::{
 use crate::{
     domain::identity::{accept_invite, invite_user, request_password_reset, reset_password, update_user, upsert_role},
     schema::{
+        auth::{P, auth},
         error::{ApiError, UserError, payload},
         request::{authenticator, cx, request_id, staff},
         scalar::EmailAddress,
@@ -79,6 +80,7 @@ pub struct UsersMutation;
 impl UsersMutation {
     /// Invites somebody by mail. Who has not accepted yet, or was disabled, is invited anew with what you say now.
     /// Needs `USER_ADMIN`; nobody gives more than they hold.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn invite_user(
         &self,
         ctx: &Context<'_>,
@@ -93,6 +95,7 @@ impl UsersMutation {
     /// Changes a user's name, roles, branches, clock, or whether the user may log in. Open sessions follow within
     /// seconds. Needs `USER_ADMIN`, and for everything that the user may do, before and after, the right to do it
     /// yourself. The centre keeps one active administrator.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn update_user(
         &self,
         ctx: &Context<'_>,
@@ -115,6 +118,7 @@ impl UsersMutation {
 
     /// Creates or changes a role, for everybody who has it. Needs `USER_ADMIN` in the whole centre, and everything that
     /// the role allows, before and after.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn upsert_role(
         &self,
         ctx: &Context<'_>,

@@ -10,7 +10,12 @@ use super::{
 };
 use crate::{
     domain::identity::{list_roles, list_users},
-    schema::{error::ApiError, page::PageArguments, request::staff},
+    schema::{
+        auth::{P, auth},
+        error::ApiError,
+        page::PageArguments,
+        request::staff,
+    },
 };
 
 /// Queries of users and roles.
@@ -20,6 +25,7 @@ pub struct UsersQuery;
 #[Object]
 impl UsersQuery {
     /// The users who work in the branches whose users you administer, by name. Needs `USER_ADMIN`.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn users(
         &self,
         ctx: &Context<'_>,
@@ -44,6 +50,7 @@ impl UsersQuery {
     }
 
     /// The centre's roles, built-in ones and its own, by name. Needs `USER_ADMIN`.
+    #[graphql(directive = auth::apply(vec![P::UserAdmin]))]
     async fn roles(&self, ctx: &Context<'_>) -> Result<Vec<Role>, ApiError> {
         let reader = staff(ctx)?;
         let roles = list_roles::run(&reader.cx, &reader.actor).await?;

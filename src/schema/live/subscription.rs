@@ -16,6 +16,7 @@ use crate::{
     domain::refusal::Failure,
     events::{AnswerKey, Delivery, Event, Live, Topic, Wanted},
     schema::{
+        auth::{P, auth},
         error::ApiError,
         id::Kind,
         request::{Reader, staff},
@@ -31,8 +32,9 @@ pub struct LiveSubscription;
 /// as `after` to go on without loss or duplicate.
 #[Subscription(name = "Subscription")]
 impl LiveSubscription {
-    /// Everything that changes what the agenda of a branch shows: appointments and working hours. Who may see only the
-    /// own column gets what concerns it.
+    /// Everything that changes what the agenda of a branch shows: appointments and working hours. Needs AGENDA_READ in
+    /// the branch; with AGENDA_READ_OWN it is what concerns the own column.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn agenda_changed(
         &self,
         ctx: &Context<'_>,
@@ -67,7 +69,9 @@ impl LiveSubscription {
     }
 
     /// Every booking, through whatever channel, within a second of its commit: what makes the desk's screen ring. The
-    /// field `channel` tells a patient's booking from the desk's own.
+    /// field `channel` tells a patient's booking from the desk's own. Needs AGENDA_READ; with AGENDA_READ_OWN they are the
+    /// own ones.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn booking_received(
         &self,
         ctx: &Context<'_>,

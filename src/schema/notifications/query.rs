@@ -8,7 +8,13 @@ use crate::{
         query::{self, EmailFilter as Filter, EmailKey},
         suppressions::{self, SuppressionKey},
     },
-    schema::{error::ApiError, id::Kind, page::PageArguments, request::staff},
+    schema::{
+        auth::{P, auth},
+        error::ApiError,
+        id::Kind,
+        page::PageArguments,
+        request::staff,
+    },
 };
 
 /// Name of the list in its cursors.
@@ -23,6 +29,7 @@ pub struct NotificationsQuery;
 #[Object]
 impl NotificationsQuery {
     /// Mails, latest due first. Needs AGENDA_READ or CRM_READ.
+    #[graphql(directive = auth::apply(vec![P::AgendaRead, P::CrmRead]))]
     async fn email_messages(
         &self,
         ctx: &Context<'_>,
@@ -53,6 +60,7 @@ impl NotificationsQuery {
         ))
     }
     /// Addresses that get no mail because mail to them was refused for good, latest first. Needs CRM_READ.
+    #[graphql(directive = auth::apply(vec![P::CrmRead]))]
     async fn suppressions(
         &self,
         ctx: &Context<'_>,

@@ -5,7 +5,7 @@ mod chain;
 mod entries;
 mod mutations;
 mod request_id;
-mod rows;
+pub mod rows;
 
 use axum::{
     body::Body,

@@ -23,22 +23,22 @@ use crate::{
 };
 
 /// How one mutation is sent: once so that it succeeds, once so that it is refused.
-pub(super) struct Row {
-    pub(super) client: Client,
+pub struct Row {
+    pub client: Client,
     /// `($input: BranchInput!)`
-    pub(super) declares: &'static str,
+    pub declares: &'static str,
     /// `(input: $input)`
-    pub(super) passes: &'static str,
-    pub(super) good: Value,
-    pub(super) bad: Value,
+    pub passes: &'static str,
+    pub good: Value,
+    pub bad: Value,
     /// Who is refused; none: the same client, for what it sends.
-    pub(super) refused: Option<Client>,
+    pub refused: Option<Client>,
     /// The kind of actor in the entry.
-    pub(super) actor: &'static str,
+    pub actor: &'static str,
     /// Which user does it, if not the administrator.
-    pub(super) user: Option<Uuid>,
+    pub user: Option<Uuid>,
     /// Refused because the centre is in maintenance.
-    pub(super) maintenance: bool,
+    pub maintenance: bool,
 }
 
 impl Row {
@@ -81,28 +81,28 @@ impl Row {
         Self { refused: Some(client), ..self }
     }
 
-    pub(super) fn document(&self, mutation: &str) -> String {
+    pub fn document(&self, mutation: &str) -> String {
         let Self { declares, passes, .. } = self;
         format!("mutation{declares} {{ {mutation}{passes} {{ userErrors {{ code message field }} }} }}")
     }
 }
 
 /// A clinic, and a time that nobody has used yet.
-pub(super) struct World {
-    pub(super) clinic: Clinic,
-    pub(super) used: i64,
+pub struct World {
+    pub clinic: Clinic,
+    pub used: i64,
 }
 
 impl World {
     /// The next free half hour.
-    fn start(&mut self) -> String {
+    pub fn start(&mut self) -> String {
         let first: chrono::DateTime<chrono::Utc> = "2026-07-15T13:00:00Z".parse().unwrap();
         self.used += 1;
         let (day, slot) = (self.used / 16, self.used % 16);
         (first + TimeDelta::days(day) + TimeDelta::minutes(30 * slot)).to_rfc3339()
     }
 
-    async fn booked(&mut self) -> Value {
+    pub async fn booked(&mut self) -> Value {
         let start = self.start();
         self.clinic.booked(self.clinic.professionals[0], &start).await
     }
@@ -122,15 +122,17 @@ impl World {
 
 /// Users, and what they need to prove who they are.
 impl World {
-    /// Somebody else who is logged in.
-    async fn colleague(&self) -> (Client, Arc<Actor>, Uuid) {
-        let client = self.clinic.app.user("alfa", BuiltinRole::Cashier).await;
+    /// Somebody else of the branch, who is logged in and may nothing, so that whoever administers users may change it all.
+    pub async fn colleague(&self) -> (Client, Arc<Actor>, Uuid) {
+        let client = self.clinic.app.user("alfa", BuiltinRole::Patient).await;
         let actor = self.clinic.app.actor_of(&client).await;
         let user = actor.id.unwrap();
+        let sql = "UPDATE users SET branch_ids = ARRAY[$2] WHERE id = $1";
+        self.clinic.centre.run(sql, vec![user.into(), self.clinic.branch.into()]).await;
         (client, actor, user)
     }
 
-    async fn one<T: sea_orm::TryGetable>(&self, sql: &'static str, values: Vec<sea_orm::Value>) -> T {
+    pub async fn one<T: sea_orm::TryGetable>(&self, sql: &'static str, values: Vec<sea_orm::Value>) -> T {
         let tx = self.clinic.centre.cx.read(&self.clinic.centre.system).await.unwrap();
         let found: Option<T> = tx.scalar(sql, values).await.unwrap();
         tx.commit().await.unwrap();
@@ -140,10 +142,10 @@ impl World {
     /// What `inviteUser` is given for somebody new.
     async fn guest(&mut self) -> Value {
         self.used += 1;
-        let role: Uuid = self.one("SELECT id FROM roles WHERE builtin = 'CASHIER'", vec![]).await;
+        let role: Uuid = self.one("SELECT id FROM roles WHERE builtin = 'PATIENT'", vec![]).await;
         json!({
             "email": format!("rosamunda{}@alfa.test", self.used), "name": "Rosamunda",
-            "roleIds": [self.clinic.id(Kind::Role, role)],
+            "roleIds": [self.clinic.id(Kind::Role, role)], "branchIds": [self.clinic.id(Kind::Branch, self.clinic.branch)],
         })
     }
 
@@ -163,7 +165,7 @@ impl World {
     }
 
     /// A calendar's token: its id and its word.
-    async fn calendar(&self) -> (Value, Value) {
+    pub async fn calendar(&self) -> (Value, Value) {
         let issue =
             "mutation($input: IssueCapabilityInput!) { issueCapability(input: $input) { capability { id } token } }";
         let input = json!({ "input": self.calendar_input(3_600) });
@@ -243,7 +245,7 @@ async fn row_of_identity(world: &mut World, mutation: &str) -> Option<Row> {
             Row::input(&admin, "($input: UpdateUserInput!)", &input(version), &input(version + 8))
         }
         "upsertRole" => {
-            let input = |name: &str| json!({"name": name, "permissions": ["FINANCE_READ"], "mfaRequired": true});
+            let input = |name: &str| json!({"name": name, "permissions": ["USER_ADMIN"], "mfaRequired": true});
             Row::input(&admin, "($input: RoleInput!)", &input(&format!("Caja {n}")), &input(""))
         }
         "enrolMfa" => {
@@ -290,7 +292,7 @@ async fn row_of_identity(world: &mut World, mutation: &str) -> Option<Row> {
     })
 }
 
-pub(super) async fn row(world: &mut World, mutation: &str) -> Option<Row> {
+pub async fn row(world: &mut World, mutation: &str) -> Option<Row> {
     // Mails move the clock, and access tokens end by it.
     world.clinic.admin = world.clinic.app.admin("alfa").await;
     let admin = world.clinic.admin.clone();

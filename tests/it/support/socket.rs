@@ -25,10 +25,18 @@ impl Socket {
 
     /// The same, at a server that is another process.
     pub async fn open_at(address: SocketAddr, token: &str) -> Self {
-        let mut socket = Self::connect_to(address).await;
-        socket.say(json!({"type": "connection_init", "payload": {"Authorization": format!("Bearer {token}")}})).await;
-        assert_eq!(socket.hear().await["type"], "connection_ack");
+        let (socket, answer) = Self::greet(address, Some(token)).await;
+        assert_eq!(answer["type"], "connection_ack");
         socket
+    }
+
+    /// Initialised with this token or with none, and what the server says to that.
+    pub async fn greet(address: SocketAddr, token: Option<&str>) -> (Self, Value) {
+        let mut socket = Self::connect_to(address).await;
+        let payload = token.map(|token| json!({"Authorization": format!("Bearer {token}")}));
+        socket.say(json!({"type": "connection_init", "payload": payload.unwrap_or_else(|| json!({}))})).await;
+        let answer = socket.hear().await;
+        (socket, answer)
     }
 
     async fn connect_to(address: SocketAddr) -> Self {
