@@ -8,6 +8,7 @@ use super::types::EmailMessage;
 use crate::{
     domain::notifications::resend,
     schema::{
+        auth::{P, auth},
         error::{ApiError, UserError, payload},
         id::Kind,
         request::staff,
@@ -34,6 +35,7 @@ impl NotificationsMutation {
     /// that the patient has now, with links of its own. Refused while the first one waits, when it was never sent
     /// because a change overtook it, when the appointment has begun or is in another state than the mail speaks of, and
     /// for addresses that get no mail (`suppressions`). Needs AGENDA_WRITE in the appointment's branch.
+    #[graphql(directive = auth::apply(vec![P::AgendaWrite]))]
     async fn resend_email(
         &self,
         ctx: &Context<'_>,

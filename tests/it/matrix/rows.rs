@@ -78,6 +78,7 @@ releaseHold                 ADM MAN REC --- --- --- --- --- --- bra --- --- PAG 
 removeScheduleException     ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- KAW --- --- --- --- --- ---
 requestPasswordReset        ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 rescheduleAppointment       ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- kaw --- --- --- --- --- ---
+resendEmail                 ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- KAW --- --- --- --- --- ---
 resetPassword               ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 revokeApiKey                ADM --- --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- KUA --- --- ---
 revokeCapability            ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
