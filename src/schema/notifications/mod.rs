@@ -4,5 +4,5 @@ mod loader;
 mod query;
 pub mod types;
 
-pub use loader::EmailsOf;
+pub use loader::{EmailKey, EmailsOf, SuppressionKey};
 pub use query::NotificationsQuery;
