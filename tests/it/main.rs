@@ -18,6 +18,7 @@ mod jobs;
 mod limits;
 mod live;
 mod mail;
+mod node;
 mod notifications;
 mod platform;
 mod project;

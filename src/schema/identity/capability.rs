@@ -1,6 +1,6 @@
 //! Capability tokens.
 
-use async_graphql::{Context, Enum, ID, InputObject, Interface, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::{
     domain::{
@@ -11,6 +11,7 @@ use crate::{
         agenda::types::Appointment,
         error::{ApiError, UserError, payload},
         id::{GlobalIds, Kind},
+        node::Node,
         request::{Reader, cx, request_id, staff},
         scalar::Instant,
     },
@@ -61,6 +62,7 @@ pub enum CapabilityStatus {
 #[derive(SimpleObject, Clone, Debug)]
 pub struct CapabilityToken {
     /// Opaque identifier.
+    #[graphql(owned)]
     pub id: ID,
     /// What for.
     pub purpose: CapabilityPurpose,
@@ -95,14 +97,6 @@ impl CapabilityToken {
             expires_at: Instant::utc(token.expires_at),
         }
     }
-}
-
-/// Anything with an identifier.
-#[derive(Interface, Clone)]
-#[graphql(field(name = "id", ty = "ID", desc = "Opaque identifier."))]
-pub enum Node {
-    /// An appointment.
-    Appointment(Appointment),
 }
 
 /// A token to issue.
