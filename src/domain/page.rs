@@ -1,12 +1,27 @@
-//! Keyset pages: stable under inserts, at most a hundred rows, one statement each.
+//! Keyset pages: stable under inserts, at most a hundred rows, one statement each, and one more for who asks how many
+//! rows there are in all.
 
-use super::refusal::Refusal;
+use sea_orm::Value;
+
+use super::refusal::{Failure, Refusal};
+use crate::db::{Sql, TenantTx};
 
 /// Most rows of a page.
 pub const MAX_PAGE: i32 = 100;
 
+/// How far the rows of a list are counted: what a longer list has in all is not told.
+pub const MAX_COUNT: i32 = 10_000;
+
+/// The statement that counts a list, from that of its pages: both have the same filter, and see the same.
+macro_rules! counting {
+    ($page:expr) => {
+        concat!("SELECT count(*)::int FROM (", $page, ") counted")
+    };
+}
+pub(in crate::domain) use counting;
+
 /// Which part of an ordered list is wanted. `K` is the order's key; the last part of a key is always an id.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PageRequest<K> {
     /// How many, 1 to [`MAX_PAGE`].
     pub limit: i64,
@@ -14,6 +29,8 @@ pub struct PageRequest<K> {
     pub backwards: bool,
     /// Rows strictly behind this key (before it, when going backwards).
     pub from: Option<K>,
+    /// Whether somebody asks how many rows there are in all.
+    pub counted: bool,
 }
 
 /// A part of a list, in the list's order.
@@ -25,13 +42,15 @@ pub struct Page<T> {
     pub has_next: bool,
     /// Whether there are more before.
     pub has_previous: bool,
+    /// How many rows the list has, if somebody asked and it has at most [`MAX_COUNT`].
+    pub total: Option<i32>,
 }
 
 impl<K> PageRequest<K> {
     /// The first rows of a list.
     #[must_use]
     pub fn first(limit: i64) -> Self {
-        Self { limit, backwards: false, from: None }
+        Self { limit, backwards: false, from: None, counted: false }
     }
 
     /// From the API's four arguments, with keys already opened.
@@ -53,10 +72,10 @@ impl<K> PageRequest<K> {
         };
         match (first, last) {
             (Some(first), None) if before.is_none() => {
-                Ok(Self { limit: bounded(first, "first")?, backwards: false, from: after })
+                Ok(Self { limit: bounded(first, "first")?, backwards: false, from: after, counted: false })
             }
             (None, Some(last)) if after.is_none() => {
-                Ok(Self { limit: bounded(last, "last")?, backwards: true, from: before })
+                Ok(Self { limit: bounded(last, "last")?, backwards: true, from: before, counted: false })
             }
             (Some(_), Some(_)) => Err(Refusal::invalid("last", "give first or last, not both")),
             (None, None) => {
@@ -80,9 +99,43 @@ impl<K> PageRequest<K> {
         rows.truncate(usize::try_from(self.limit).unwrap_or_default());
         if self.backwards {
             rows.reverse();
-            Page { rows, has_next: self.from.is_some(), has_previous: more }
+            Page { rows, has_next: self.from.is_some(), has_previous: more, total: None }
         } else {
-            Page { rows, has_next: more, has_previous: self.from.is_some() }
+            Page { rows, has_next: more, has_previous: self.from.is_some(), total: None }
         }
     }
+
+    /// The page of a list that has nothing for this caller.
+    #[must_use]
+    pub fn empty<T>(&self) -> Page<T> {
+        Page { total: self.counted.then_some(0), ..self.page(Vec::new()) }
+    }
+
+    /// The whole list as far as it is counted: from the front, and one row more, which tells that there are too many.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self::first(i64::from(MAX_COUNT))
+    }
+
+    /// How many rows the list has, if somebody asked: by a statement made with [`counting`], and the values that it has
+    /// for a page.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub(in crate::domain) async fn total<V: IntoIterator<Item = Value>>(
+        &self,
+        tx: &TenantTx,
+        sql: Sql,
+        values: impl Fn(&Self) -> V,
+    ) -> Result<Option<i32>, Failure> {
+        if !self.counted {
+            return Ok(None);
+        }
+        Ok(tx.scalar(sql, values(&self.whole())).await?.and_then(known))
+    }
+}
+
+/// A number of rows that counting came to, if it came to the end.
+pub(in crate::domain) fn known(counted: i32) -> Option<i32> {
+    (counted <= MAX_COUNT).then_some(counted)
 }

@@ -36,6 +36,30 @@ pub enum Kind {
     PasswordResetRequest = 18,
 }
 
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 18] = [
+        Self::Tenant,
+        Self::Branch,
+        Self::Resource,
+        Self::Treatment,
+        Self::TreatmentCategory,
+        Self::User,
+        Self::Role,
+        Self::Session,
+        Self::Schedule,
+        Self::ScheduleException,
+        Self::Appointment,
+        Self::Patient,
+        Self::EmailMessage,
+        Self::AuditEntry,
+        Self::ApiKey,
+        Self::Suppression,
+        Self::CapabilityToken,
+        Self::PasswordResetRequest,
+    ];
+}
+
 /// Seals and opens the ids of one tenant.
 #[derive(Clone, Debug)]
 pub struct GlobalIds {
@@ -65,15 +89,25 @@ impl GlobalIds {
     /// The object that a word of this tenant and kind names.
     #[must_use]
     pub fn open(&self, kind: Kind, id: &ID) -> Option<Uuid> {
+        self.unseal(id).filter(|(found, _)| *found == kind as u8).map(|(_, uuid)| uuid)
+    }
+
+    /// The object that a word of this tenant names, and of which kind it is.
+    #[must_use]
+    pub fn open_any(&self, id: &ID) -> Option<(Kind, Uuid)> {
+        let (found, uuid) = self.unseal(id)?;
+        Some((Kind::ALL.into_iter().find(|kind| *kind as u8 == found)?, uuid))
+    }
+
+    fn unseal(&self, id: &ID) -> Option<(u8, Uuid)> {
         let body = self.seal.open(SealedKind::Id, id.as_str())?;
         let (head, uuid) = body.split_at_checked(5)?;
-        let (found, tenant) = head.split_first()?;
+        let (kind, tenant) = head.split_first()?;
         if tenant != self.tenant_key {
             alarm::tenant_mismatch("id");
             return None;
         }
-        (*found == kind as u8).then_some(())?;
-        Uuid::from_slice(uuid).ok()
+        Some((*kind, Uuid::from_slice(uuid).ok()?))
     }
 
     /// The object of this tenant that a word names, of whatever kind, or NOT_FOUND at `field`: for looking up what was
@@ -82,16 +116,7 @@ impl GlobalIds {
     /// # Errors
     /// When it is no id of this tenant.
     pub fn decode_any(&self, id: &ID, field: &str) -> Result<Uuid, Refusal> {
-        let body = self.seal.open(SealedKind::Id, id.as_str());
-        let uuid = body.as_deref().and_then(|body| {
-            let (head, uuid) = body.split_at_checked(5)?;
-            if !head.ends_with(&self.tenant_key) {
-                alarm::tenant_mismatch("id");
-                return None;
-            }
-            Uuid::from_slice(uuid).ok()
-        });
-        uuid.ok_or_else(|| Refusal::not_found(field))
+        self.unseal(id).map(|(_, uuid)| uuid).ok_or_else(|| Refusal::not_found(field))
     }
 
     /// The object that a word names, or NOT_FOUND at `field`.

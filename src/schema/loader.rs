@@ -240,3 +240,34 @@ impl Wake for Activity {
         self.task.wake();
     }
 }
+
+/// Defines a key of objects by their ids, and its loader: those that the domain's `visible` shows this caller. Who lacks
+/// the permission sees none of them: an id is no way to learn what there is.
+macro_rules! by_id {
+    ($(#[$doc:meta])* $key:ident => $value:ty, $visible:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $key(pub uuid::Uuid);
+
+        impl async_graphql::dataloader::Loader<$key> for $crate::schema::loader::Batch {
+            type Value = $value;
+            type Error = $crate::schema::loader::SharedFailure;
+
+            async fn load(
+                &self,
+                keys: &[$key],
+            ) -> Result<std::collections::HashMap<$key, $value>, $crate::schema::loader::SharedFailure> {
+                let ids = keys.iter().map(|key| key.0).collect();
+                let tx = self.cx.read(&self.actor).await?;
+                let found = match $visible(&tx, &self.actor, ids).await {
+                    Ok(found) => found,
+                    Err($crate::domain::refusal::Failure::Refused(_)) => Vec::new(),
+                    Err(fault) => return Err(fault.into()),
+                };
+                tx.commit().await.map_err($crate::domain::refusal::Failure::from)?;
+                Ok(found.into_iter().map(|one| ($key(one.id), one)).collect())
+            }
+        }
+    };
+}
+pub(crate) use by_id;

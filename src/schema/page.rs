@@ -1,6 +1,6 @@
 //! Connections: pages of lists, as the contract shapes them.
 
-use async_graphql::SimpleObject;
+use async_graphql::{Context, SimpleObject};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::request::Reader;
@@ -39,14 +39,21 @@ pub struct PageArguments {
 }
 
 impl PageArguments {
-    /// Opens the cursors of a list called `list`; another list's cursor is refused.
+    /// Opens the cursors of a list called `list`; another list's cursor is refused. The list is counted if the client
+    /// selects `totalCount` of it.
     ///
     /// # Errors
     /// Numbers out of bounds, words that are no cursor of this list.
-    pub fn open<K: DeserializeOwned>(self, reader: &Reader, list: &str) -> Result<PageRequest<K>, Refusal> {
+    pub fn open<K: DeserializeOwned>(
+        self,
+        ctx: &Context<'_>,
+        reader: &Reader,
+        list: &str,
+    ) -> Result<PageRequest<K>, Refusal> {
         let after = self.after.map(|word| open(reader, list, &word, "after")).transpose()?;
         let before = self.before.map(|word| open(reader, list, &word, "before")).transpose()?;
-        PageRequest::try_new(self.first, after, self.last, before)
+        let counted = ctx.look_ahead().field("totalCount").exists();
+        Ok(PageRequest { counted, ..PageRequest::try_new(self.first, after, self.last, before)? })
     }
 }
 
@@ -100,7 +107,8 @@ macro_rules! connection {
             pub nodes: Vec<$node>,
             /// Where this page is in its list.
             pub page_info: $crate::schema::page::PageInfo,
-            /// How many there are in all; null where counting would cost too much.
+            /// How many there are in all, on this page and beside it; null when there are more than 10 000. Counted
+            /// only when it is asked for.
             pub total_count: Option<i32>,
         }
 
@@ -116,13 +124,14 @@ macro_rules! connection {
                 let cursors: Vec<String> =
                     page.rows.iter().map(|row| $crate::schema::page::cursor(reader, list, &key(row))).collect();
                 let page_info = $crate::schema::page::page_info(&page, &cursors);
+                let total_count = page.total;
                 let nodes: Vec<$node> = page.rows.into_iter().map(node).collect();
                 let edges = cursors
                     .into_iter()
                     .zip(nodes.iter().cloned())
                     .map(|(cursor, node)| $edge { cursor, node })
                     .collect();
-                Self { edges, nodes, page_info, total_count: None }
+                Self { edges, nodes, page_info, total_count }
             }
         }
     };

@@ -19,6 +19,7 @@ mod limits;
 mod live;
 mod mail;
 mod matrix;
+mod node;
 mod notifications;
 mod platform;
 mod project;

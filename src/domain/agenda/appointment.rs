@@ -3,12 +3,15 @@
 
 use std::{collections::HashMap, ops::Range, sync::Arc};
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Utc};
+use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use sea_orm::{DbErr, FromQueryResult, QueryResult, TryGetable};
 use uuid::Uuid;
 
-use super::visibility::Sight;
+use super::{
+    patient::{self, PatientBrief},
+    visibility::Sight,
+};
 use crate::{
     auth::{Actor, ActorKind, Scope},
     db::TenantTx,
@@ -71,28 +74,6 @@ pub struct ItemView {
     pub price: Money,
 }
 
-/// A patient as far as booking knows patients.
-#[derive(Clone, Debug)]
-#[expect(missing_docs, reason = "the columns are described in the migration, the fields in the API")]
-pub struct PatientBrief {
-    pub id: Uuid,
-    pub version: i32,
-    pub file_number: Option<String>,
-    pub given_names: String,
-    pub paternal_surname: Option<String>,
-    pub maternal_surname: Option<String>,
-    /// Kind, number, country.
-    pub document: Option<(String, String, String)>,
-    pub is_foreign: bool,
-    pub email: Option<String>,
-    pub phones: Vec<String>,
-    pub sex: String,
-    pub birth_date: Option<NaiveDate>,
-    pub status: String,
-    pub created_at: DateTime<Utc>,
-    pub updated_at: DateTime<Utc>,
-}
-
 /// Objects that appointments refer to. What is missing here is loaded when somebody asks for it.
 #[derive(Clone, Debug, Default)]
 pub struct Related {
@@ -127,11 +108,9 @@ macro_rules! appointment_select {
                  a.payment_status, a.channel, a.overbooked, a.overbook_reason, a.notes, a.internal_notes, a.cancel_reason,
                  a.cancelled_by_kind, a.cancelled_by_id, a.hold_expires_at, a.revision, a.created_at, a.updated_at,
                  ARRAY(SELECT o.resource_id FROM occupancies o WHERE o.appointment_id = a.id),
-                 i.treatment_id, i.professional_id, i.room_id, i.start_at, i.end_at, i.price_minor, i.currency,
-                 p.id, p.version, p.file_number, p.given_names, p.paternal_surname, p.maternal_surname, p.document_kind,
-                 p.document_number, p.document_country, p.is_foreign, p.email, p.phones, p.sex, p.birth_date, p.status,
-                 p.created_at, p.updated_at
-             FROM ",
+                 i.treatment_id, i.professional_id, i.room_id, i.start_at, i.end_at, i.price_minor, i.currency, ",
+            $crate::domain::agenda::patient::patient_columns!(),
+            " FROM ",
             $from,
             " LEFT JOIN appointment_items i ON i.appointment_id = a.id LEFT JOIN patients p ON p.id = a.patient_id ",
             $rest
@@ -148,13 +127,17 @@ pub(super) struct Row {
 }
 
 /// Reads columns from left to right.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     row: &'a QueryResult,
     next: usize,
 }
 
-impl Columns<'_> {
-    fn take<T: TryGetable>(&mut self) -> Result<T, DbErr> {
+impl<'a> Columns<'a> {
+    pub(super) fn of(row: &'a QueryResult) -> Self {
+        Self { row, next: 0 }
+    }
+
+    pub(super) fn take<T: TryGetable>(&mut self) -> Result<T, DbErr> {
         let at = self.next;
         self.next += 1;
         self.row.try_get_by_index(at)
@@ -163,7 +146,7 @@ impl Columns<'_> {
 
 impl FromQueryResult for Row {
     fn from_query_result(row: &QueryResult, _prefix: &str) -> Result<Self, DbErr> {
-        let mut c = Columns { row, next: 0 };
+        let mut c = Columns::of(row);
         let mut view = AppointmentView {
             id: c.take()?,
             version: c.take()?,
@@ -215,7 +198,7 @@ impl FromQueryResult for Row {
         view.resources.sort_unstable();
         view.resources.dedup();
         let item = item(&mut c)?;
-        view.patient = patient(&mut c)?;
+        view.patient = patient::read(&mut c)?;
         Ok(Self { view, item, zone })
     }
 }
@@ -234,38 +217,6 @@ fn item(c: &mut Columns<'_>) -> Result<Option<ItemView>, DbErr> {
         during: start..end,
         price: Money { minor: c.take()?, currency: c.take()? },
     }))
-}
-
-fn patient(c: &mut Columns<'_>) -> Result<Option<Arc<PatientBrief>>, DbErr> {
-    let id: Option<Uuid> = c.take()?;
-    let Some(id) = id else { return Ok(None) };
-    let version = c.take()?;
-    let file_number = c.take()?;
-    let given_names = c.take()?;
-    let paternal_surname = c.take()?;
-    let maternal_surname = c.take()?;
-    let document: (Option<String>, Option<String>, Option<String>) = (c.take()?, c.take()?, c.take()?);
-    let document = match document {
-        (Some(kind), Some(number), Some(country)) => Some((kind, number, country)),
-        _ => None,
-    };
-    Ok(Some(Arc::new(PatientBrief {
-        id,
-        version,
-        file_number,
-        given_names,
-        paternal_surname,
-        maternal_surname,
-        document,
-        is_foreign: c.take()?,
-        email: c.take()?,
-        phones: c.take()?,
-        sex: c.take()?,
-        birth_date: c.take()?,
-        status: c.take()?,
-        created_at: c.take()?,
-        updated_at: c.take()?,
-    })))
 }
 
 /// The appointments of rows that hold one item each, with what `wanted` says; `known` is not read again.
@@ -381,4 +332,12 @@ pub async fn find(cx: &Cx, actor: &Actor, id: Uuid, wanted: Wanted) -> Result<Op
     let found = load_appointments(&tx, vec![id], &sight, wanted).await?.pop();
     tx.commit().await?;
     Ok(found)
+}
+
+/// The appointments with these ids that the caller may see, by start.
+///
+/// # Errors
+/// FORBIDDEN without a permission on the agenda; faults of the database.
+pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<Arc<AppointmentView>>, Failure> {
+    load_appointments(tx, ids, &Sight::of(actor, Scope::Anywhere)?, Wanted::default()).await
 }

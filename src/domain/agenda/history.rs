@@ -11,7 +11,7 @@ use crate::{
     db::{Sql, TenantTx},
     domain::{
         identity::audit::{Entry, EntryRow, actor_joins, entry_columns},
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting, known},
         refusal::Failure,
     },
 };
@@ -26,18 +26,27 @@ pub fn key(entry: &Entry) -> Key {
     Key(entry.at, entry.id)
 }
 
+/// A page of the history of one subject, without who did it.
+macro_rules! bare {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM audit_entries WHERE subject_id = wanted.id AND (at, id) ",
+            $beyond,
+            " ($2, $3) ORDER BY ",
+            $order,
+            " LIMIT $4"
+        )
+    };
+}
+
 macro_rules! history_select {
     ($beyond:literal, $order:literal) => {
         concat!(
             "SELECT ",
             entry_columns!(),
-            " FROM unnest($1::uuid[]) AS wanted (id), LATERAL (
-                 SELECT * FROM audit_entries WHERE subject_id = wanted.id AND (at, id) ",
-            $beyond,
-            " ($2, $3) ORDER BY ",
-            $order,
-            " LIMIT $4
-             ) e",
+            " FROM unnest($1::uuid[]) AS wanted (id), LATERAL (",
+            bare!($beyond, $order),
+            ") e",
             actor_joins!(),
             "ORDER BY ",
             $order
@@ -47,8 +56,13 @@ macro_rules! history_select {
 
 const FORWARDS: Sql = history_select!(">", "at, id");
 const BACKWARDS: Sql = history_select!("<", "at DESC, id DESC");
+const COUNT: Sql = concat!(
+    "SELECT (",
+    counting!(bare!(">", "at, id")),
+    ") FROM unnest($1::uuid[]) WITH ORDINALITY AS wanted (id, place) ORDER BY wanted.place"
+);
 
-/// The same page of the history of each subject, oldest first, in one statement.
+/// The same page of the history of each subject, oldest first, in one statement, and one more when they are counted.
 ///
 /// # Errors
 /// Faults of the database.
@@ -57,17 +71,23 @@ pub async fn of_subjects(
     subjects: Vec<Uuid>,
     page: &PageRequest<Key>,
 ) -> Result<HashMap<Uuid, Page<Entry>>, Failure> {
-    let Key(at, id) = page.from.clone().unwrap_or(match page.backwards {
-        false => Key(DateTime::UNIX_EPOCH, Uuid::nil()),
-        true => Key(DateTime::UNIX_EPOCH + chrono::TimeDelta::days(365_000), Uuid::max()),
-    });
+    let values = |page: &PageRequest<Key>| {
+        let Key(at, id) = page.from.clone().unwrap_or(match page.backwards {
+            false => Key(DateTime::UNIX_EPOCH, Uuid::nil()),
+            true => Key(DateTime::UNIX_EPOCH + chrono::TimeDelta::days(365_000), Uuid::max()),
+        });
+        [subjects.clone().into(), at.into(), id.into(), page.fetch().into()]
+    };
     let sql = if page.backwards { BACKWARDS } else { FORWARDS };
-    let rows: Vec<EntryRow> = tx.all(sql, [subjects.clone().into(), at.into(), id.into(), page.fetch().into()]).await?;
+    let rows: Vec<EntryRow> = tx.all(sql, values(page)).await?;
+    let totals: Vec<i32> = if page.counted { tx.scalars(COUNT, values(&page.whole())).await? } else { Vec::new() };
+    let totals: HashMap<Uuid, i32> = subjects.iter().copied().zip(totals).collect();
     let mut found: HashMap<Uuid, Vec<Entry>> = subjects.into_iter().map(|subject| (subject, Vec::new())).collect();
     for entry in rows.into_iter().map(Entry::from) {
         found.entry(entry.subject).or_default().push(entry);
     }
-    Ok(found.into_iter().map(|(subject, rows)| (subject, page.page(rows))).collect())
+    let total = |subject| totals.get(&subject).copied().and_then(known);
+    Ok(found.into_iter().map(|(subject, rows)| (subject, Page { total: total(subject), ..page.page(rows) })).collect())
 }
 
 #[derive(FromQueryResult)]

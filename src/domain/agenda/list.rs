@@ -15,7 +15,7 @@ use crate::{
     db::Sql,
     domain::{
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -54,7 +54,7 @@ impl Key {
     }
 }
 
-/// The index that the page is read from: a static text each, because one text with optional conditions would get one
+/// The index that the list is read from: static texts for each, because one text with optional conditions would get one
 /// plan for all of them.
 #[derive(Clone, Copy)]
 enum Path {
@@ -64,51 +64,57 @@ enum Path {
     Start,
 }
 
-/// One text per path and direction. $1 is what the path is keyed by; the rest are bounds and filters.
-macro_rules! page_select {
-    ($keyed_by:literal, $beyond:literal, $order:literal, $outer_order:literal) => {
-        appointment_select!(
-            (concat!(
-                "(SELECT * FROM appointments a WHERE ",
-                $keyed_by,
-                " AND a.start_at >= $2 AND a.start_at < $3 AND (a.start_at, a.id) ",
-                $beyond,
-                " ($4, $5)
-                   AND ($6::uuid[] IS NULL OR a.branch_id = ANY ($6))
-                   AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $7))
-                   AND ($8::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $8))
-                   AND ($9::text[] IS NULL OR a.status = ANY ($9)) AND ($10::text IS NULL OR a.channel = $10)
-                   AND ($11::timestamptz IS NULL OR a.updated_at >= $11) AND ($12::uuid IS NULL OR a.patient_id = $12)
-                 ORDER BY ",
-                $order,
-                " LIMIT $13) a"
-            )),
-            $outer_order
+/// The appointments of a page. $1 is what the path is keyed by; the rest are bounds and filters.
+macro_rules! bare {
+    ($keyed_by:literal, $beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT * FROM appointments a WHERE ",
+            $keyed_by,
+            " AND a.start_at >= $2 AND a.start_at < $3 AND (a.start_at, a.id) ",
+            $beyond,
+            " ($4, $5)
+               AND ($6::uuid[] IS NULL OR a.branch_id = ANY ($6))
+               AND ($7::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $7))
+               AND ($8::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $8))
+               AND ($9::text[] IS NULL OR a.status = ANY ($9)) AND ($10::text IS NULL OR a.channel = $10)
+               AND ($11::timestamptz IS NULL OR a.updated_at >= $11) AND ($12::uuid IS NULL OR a.patient_id = $12)
+             ORDER BY ",
+            $order,
+            " LIMIT $13"
         )
     };
 }
 
-macro_rules! both_ways {
-    ($keyed_by:literal, $ascending:expr) => {
-        if $ascending {
-            page_select!($keyed_by, ">", "a.start_at, a.id", "ORDER BY a.start_at, a.id, i.position")
-        } else {
-            page_select!(
-                $keyed_by,
-                "<",
-                "a.start_at DESC, a.id DESC",
+/// What is asked of a path.
+#[derive(Clone, Copy)]
+enum Ask {
+    Ascending,
+    Descending,
+    Count,
+}
+
+macro_rules! texts {
+    ($keyed_by:literal, $ask:expr) => {
+        match $ask {
+            Ask::Ascending => appointment_select!(
+                (concat!("(", bare!($keyed_by, ">", "a.start_at, a.id"), ") a")),
+                "ORDER BY a.start_at, a.id, i.position"
+            ),
+            Ask::Descending => appointment_select!(
+                (concat!("(", bare!($keyed_by, "<", "a.start_at DESC, a.id DESC"), ") a")),
                 "ORDER BY a.start_at DESC, a.id DESC, i.position"
-            )
+            ),
+            Ask::Count => counting!(bare!($keyed_by, ">", "a.start_at, a.id")),
         }
     };
 }
 
-fn text(path: Path, ascending: bool) -> Sql {
+fn text(path: Path, ask: Ask) -> Sql {
     match path {
-        Path::Branch => both_ways!("a.branch_id = $1", ascending),
-        Path::Patient => both_ways!("a.patient_id = $1", ascending),
-        Path::Updated => both_ways!("a.updated_at >= $11 AND ($1::uuid IS NULL OR true)", ascending),
-        Path::Start => both_ways!("($1::uuid IS NULL OR true)", ascending),
+        Path::Branch => texts!("a.branch_id = $1", ask),
+        Path::Patient => texts!("a.patient_id = $1", ask),
+        Path::Updated => texts!("a.updated_at >= $11 AND ($1::uuid IS NULL OR true)", ask),
+        Path::Start => texts!("($1::uuid IS NULL OR true)", ask),
     }
 }
 
@@ -134,43 +140,43 @@ pub async fn run(
         (None, _, None) => (Path::Updated, None),
     };
     let branches = filter.branch.map(|branch| vec![branch]).or_else(|| sight.branches.as_ref().map(|ids| ids.to_vec()));
-    let ascending = descending == page.backwards;
     let everything =
         (DateTime::UNIX_EPOCH - TimeDelta::days(36_500))..(DateTime::UNIX_EPOCH + TimeDelta::days(365_000));
-    let range = filter.range.unwrap_or_else(|| everything.clone());
-    // The index is entered at the key, so without one it is the range's end, not the beginning of time.
-    let edge = if ascending { range.start } else { range.end };
-    let Key(at, id) = match page.from.clone() {
-        Some(Key(at, id)) if range.contains(&at) => Key(at, id),
-        // A cursor from beyond the range that the scan begins at is as good as none.
-        Some(Key(at, _)) if (at < range.start) == ascending => Key(edge, Uuid::nil()),
-        Some(Key(at, id)) => Key(at, id),
-        None => Key(edge, Uuid::nil()),
+    let range = filter.range.unwrap_or(everything);
+    let values = |from: Option<&Key>, ascending: bool, limit: i64| {
+        // The index is entered at the key, so without one it is the range's end, not the beginning of time.
+        let edge = if ascending { range.start } else { range.end };
+        let Key(at, id) = match from.cloned() {
+            Some(Key(at, id)) if range.contains(&at) => Key(at, id),
+            // A cursor from beyond the range that the scan begins at is as good as none.
+            Some(Key(at, _)) if (at < range.start) == ascending => Key(edge, Uuid::nil()),
+            Some(Key(at, id)) => Key(at, id),
+            None => Key(edge, Uuid::nil()),
+        };
+        [
+            keyed_by.into(),
+            range.start.into(),
+            range.end.into(),
+            at.into(),
+            id.into(),
+            branches.clone().into(),
+            filter.resource.into(),
+            sight.own.into(),
+            filter.statuses.as_ref().map(|words| words.iter().copied().map(str::to_owned).collect::<Vec<_>>()).into(),
+            filter.channel.into(),
+            filter.updated_since.into(),
+            filter.patient.into(),
+            limit.into(),
+        ]
     };
+    let ascending = descending == page.backwards;
+    let ask = if ascending { Ask::Ascending } else { Ask::Descending };
     let tx = cx.read(actor).await?;
-    let rows: Vec<Row> = tx
-        .all(
-            text(path, ascending),
-            [
-                keyed_by.into(),
-                range.start.into(),
-                range.end.into(),
-                at.into(),
-                id.into(),
-                branches.into(),
-                filter.resource.into(),
-                sight.own.into(),
-                filter.statuses.map(|words| words.into_iter().map(str::to_owned).collect::<Vec<_>>()).into(),
-                filter.channel.into(),
-                filter.updated_since.into(),
-                filter.patient.into(),
-                page.fetch().into(),
-            ],
-        )
-        .await?;
+    let rows: Vec<Row> = tx.all(text(path, ask), values(page.from.as_ref(), ascending, page.fetch())).await?;
+    let total = page.total(&tx, text(path, Ask::Count), |whole| values(None, true, whole.fetch())).await?;
     let views = assemble(&tx, rows, wanted, Related::default()).await?;
     tx.commit().await?;
-    Ok(page.page(views))
+    Ok(Page { total, ..page.page(views) })
 }
 
 fn check(filter: &Filter, now: DateTime<Utc>) -> Result<(), Failure> {

@@ -173,3 +173,30 @@ pub async fn find_exception(tx: &TenantTx, id: Uuid) -> Result<Option<ScheduleEx
     let row: Option<ExceptionRow> = tx.find(exception_select!("WHERE e.id = $1"), [id.into()]).await?;
     row.map(ScheduleException::try_from).transpose()
 }
+
+/// The schedules with these ids that the caller may see, in no order.
+///
+/// # Errors
+/// FORBIDDEN without a permission on the agenda; faults of the database.
+pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<Schedule>, Failure> {
+    let sight = Sight::of(actor, Scope::Anywhere)?;
+    let mut found = by_ids(tx, ids).await?;
+    found.retain(|one| sight.includes(one.branch, &[one.resource]));
+    Ok(found)
+}
+
+/// The exceptions with these ids that the caller may see, in no order: a branch's own are everybody's who works there.
+///
+/// # Errors
+/// FORBIDDEN without a permission on the agenda; faults of the database.
+pub async fn visible_exceptions(
+    tx: &TenantTx,
+    actor: &Actor,
+    ids: Vec<Uuid>,
+) -> Result<Vec<ScheduleException>, Failure> {
+    let sight = Sight::of(actor, Scope::Anywhere)?;
+    let rows: Vec<ExceptionRow> = tx.all(exception_select!("WHERE e.id = ANY ($1)"), [ids.into()]).await?;
+    let mut found = rows.into_iter().map(ScheduleException::try_from).collect::<Result<Vec<_>, _>>()?;
+    found.retain(|one| sight.includes(one.branch, one.resource.or(sight.own).as_slice()));
+    Ok(found)
+}

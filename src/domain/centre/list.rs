@@ -1,5 +1,7 @@
 //! Lists of the centre, by name: keyset pages, each one statement.
 
+use std::collections::HashMap;
+
 use sea_orm::{FromQueryResult, QueryResult};
 use uuid::Uuid;
 
@@ -11,10 +13,10 @@ use super::{
 };
 use crate::{
     auth::Actor,
-    db::TenantTx,
+    db::{Sql, TenantTx},
     domain::{
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting, known},
         refusal::{Failure, Refusal},
     },
 };
@@ -124,12 +126,17 @@ macro_rules! branches_page {
 /// A caller who is not staff, faults of the database.
 pub async fn branches(cx: &Cx, actor: &Actor, page: &PageRequest<ByName>) -> Result<Page<Branch>, Failure> {
     require_staff(actor)?;
-    let (name, id) = split(page.from.as_ref());
+    let values = |page: &PageRequest<ByName>| {
+        let (name, id) = split(page.from.as_ref());
+        [scope(actor).into(), name.into(), id.into(), page.fetch().into()]
+    };
     let sql = if page.backwards { branches_page!("<", "DESC") } else { branches_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<BranchRow> = tx.all(sql, [scope(actor).into(), name.into(), id.into(), page.fetch().into()]).await?;
+    let rows: Vec<BranchRow> = tx.all(sql, values(page)).await?;
+    let total = page.total(&tx, counting!(branches_page!(">", "ASC")), values).await?;
     tx.commit().await?;
-    Ok(page.page(rows.into_iter().map(Branch::try_from).collect::<Result<_, _>>()?))
+    let rows = rows.into_iter().map(Branch::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { total, ..page.page(rows) })
 }
 
 macro_rules! resources_page {
@@ -166,27 +173,27 @@ pub async fn resources(
 ) -> Result<Page<Resource>, Failure> {
     require_staff(actor)?;
     let pattern = pattern(filter.text.as_deref())?;
-    let (name, id) = split(page.from.as_ref());
+    let values = |page: &PageRequest<ByName>| {
+        let (name, id) = split(page.from.as_ref());
+        [
+            kind.as_str().into(),
+            filter.branch.into(),
+            filter.treatment.into(),
+            filter.active.into(),
+            pattern.clone().into(),
+            scope(actor).into(),
+            name.into(),
+            id.into(),
+            page.fetch().into(),
+        ]
+    };
     let sql = if page.backwards { resources_page!("<", "DESC") } else { resources_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<ResourceRow> = tx
-        .all(
-            sql,
-            [
-                kind.as_str().into(),
-                filter.branch.into(),
-                filter.treatment.into(),
-                filter.active.into(),
-                pattern.into(),
-                scope(actor).into(),
-                name.into(),
-                id.into(),
-                page.fetch().into(),
-            ],
-        )
-        .await?;
+    let rows: Vec<ResourceRow> = tx.all(sql, values(page)).await?;
+    let total = page.total(&tx, counting!(resources_page!(">", "ASC")), values).await?;
     tx.commit().await?;
-    Ok(page.page(rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?))
+    let rows = rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { total, ..page.page(rows) })
 }
 
 macro_rules! treatments_page {
@@ -219,26 +226,26 @@ pub async fn treatments(
 ) -> Result<Page<Treatment>, Failure> {
     require_staff(actor)?;
     let pattern = pattern(filter.text.as_deref())?;
-    let (name, id) = split(page.from.as_ref());
+    let values = |page: &PageRequest<ByName>| {
+        let (name, id) = split(page.from.as_ref());
+        [
+            filter.branch.into(),
+            filter.category.into(),
+            filter.online_bookable.into(),
+            filter.active.into(),
+            pattern.clone().into(),
+            name.into(),
+            id.into(),
+            page.fetch().into(),
+        ]
+    };
     let sql = if page.backwards { treatments_page!("<", "DESC") } else { treatments_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<TreatmentRow> = tx
-        .all(
-            sql,
-            [
-                filter.branch.into(),
-                filter.category.into(),
-                filter.online_bookable.into(),
-                filter.active.into(),
-                pattern.into(),
-                name.into(),
-                id.into(),
-                page.fetch().into(),
-            ],
-        )
-        .await?;
+    let rows: Vec<TreatmentRow> = tx.all(sql, values(page)).await?;
+    let total = page.total(&tx, counting!(treatments_page!(">", "ASC")), values).await?;
     tx.commit().await?;
-    Ok(page.page(rows.into_iter().map(Treatment::try_from).collect::<Result<_, _>>()?))
+    let rows = rows.into_iter().map(Treatment::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { total, ..page.page(rows) })
 }
 
 /// All treatment categories, in their order.
@@ -264,23 +271,39 @@ impl FromQueryResult for InBranchRow {
     }
 }
 
-macro_rules! in_branches_page {
+/// A page of the resources of a branch `b`.
+macro_rules! in_branch_page {
     ($than:literal, $order:literal) => {
-        concat!(
-            "SELECT b.id AS in_branch, x.* FROM unnest($1::uuid[]) AS b (id) CROSS JOIN LATERAL (",
-            resource_select!(
-                "WHERE r.kind = $2 AND r.active AND (NOT $3 OR coalesce(p.accepts_online, false))
-                 AND (r.branch_id = b.id OR EXISTS (SELECT 1 FROM professional_branches w WHERE w.professional_id = r.id AND w.branch_id = b.id))
-                 AND ($4::text IS NULL OR (r.name, r.id) ", $than, " ($4, $5::uuid))
-                 ORDER BY r.name ", $order, ", r.id ", $order, " LIMIT $6"
-            ),
-            ") x ORDER BY x.name ", $order, ", x.id ", $order
+        resource_select!(
+            "WHERE r.kind = $2 AND r.active AND (NOT $3 OR coalesce(p.accepts_online, false))
+             AND (r.branch_id = b.id OR EXISTS (SELECT 1 FROM professional_branches w WHERE w.professional_id = r.id AND w.branch_id = b.id))
+             AND ($4::text IS NULL OR (r.name, r.id) ", $than, " ($4, $5::uuid))
+             ORDER BY r.name ", $order, ", r.id ", $order, " LIMIT $6"
         )
     };
 }
 
-/// The same page of the active resources of one kind, for each of the branches: one statement for all of them. `online`
-/// leaves only professionals whom patients may book.
+macro_rules! in_branches_page {
+    ($than:literal, $order:literal) => {
+        concat!(
+            "SELECT b.id AS in_branch, x.* FROM unnest($1::uuid[]) AS b (id) CROSS JOIN LATERAL (",
+            in_branch_page!($than, $order),
+            ") x ORDER BY x.name ",
+            $order,
+            ", x.id ",
+            $order
+        )
+    };
+}
+
+const COUNT_IN_BRANCHES: Sql = concat!(
+    "SELECT (",
+    counting!(in_branch_page!(">", "ASC")),
+    ") FROM unnest($1::uuid[]) WITH ORDINALITY AS b (id, at) ORDER BY b.at"
+);
+
+/// The same page of the active resources of one kind, for each of the branches: one statement for all of them, and one
+/// more when they are counted. `online` leaves only professionals whom patients may book.
 ///
 /// # Errors
 /// Faults of the database.
@@ -291,17 +314,21 @@ pub async fn resources_in_branches(
     online: bool,
     page: &PageRequest<ByName>,
 ) -> Result<Vec<(Uuid, Page<Resource>)>, Failure> {
-    let (name, id) = split(page.from.as_ref());
+    let values = |page: &PageRequest<ByName>| {
+        let (name, id) = split(page.from.as_ref());
+        [branches.clone().into(), kind.as_str().into(), online.into(), name.into(), id.into(), page.fetch().into()]
+    };
     let sql = if page.backwards { in_branches_page!("<", "DESC") } else { in_branches_page!(">", "ASC") };
-    let values =
-        [branches.clone().into(), kind.as_str().into(), online.into(), name.into(), id.into(), page.fetch().into()];
-    let rows: Vec<InBranchRow> = tx.all(sql, values).await?;
-    let mut of: std::collections::HashMap<Uuid, Vec<Resource>> =
-        branches.iter().map(|branch| (*branch, Vec::new())).collect();
+    let rows: Vec<InBranchRow> = tx.all(sql, values(page)).await?;
+    let totals: Vec<i32> =
+        if page.counted { tx.scalars(COUNT_IN_BRANCHES, values(&page.whole())).await? } else { Vec::new() };
+    let totals: HashMap<Uuid, i32> = branches.iter().copied().zip(totals).collect();
+    let mut of: HashMap<Uuid, Vec<Resource>> = branches.iter().map(|branch| (*branch, Vec::new())).collect();
     for row in rows {
         of.entry(row.branch).or_default().push(row.resource.try_into()?);
     }
-    Ok(of.into_iter().map(|(branch, rows)| (branch, page.page(rows))).collect())
+    let total = |branch| totals.get(&branch).copied().and_then(known);
+    Ok(of.into_iter().map(|(branch, rows)| (branch, Page { total: total(branch), ..page.page(rows) })).collect())
 }
 
 #[cfg(test)]

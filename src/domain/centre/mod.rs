@@ -27,9 +27,15 @@ use crate::{
 /// Reads of the centre are for everybody who works there, whatever the role. Who may do nothing at all, like a patient
 /// with an account, does not work there.
 fn require_staff(actor: &Actor) -> Result<(), Failure> {
-    let outsider = actor.kind == ActorKind::User && actor.permissions.is_empty();
-    if actor.publishable || actor.kind == ActorKind::Patient || outsider {
+    if !is_staff(actor) {
         return Err(Refusal::new(Code::Forbidden, "only the centre's staff may list this").into());
     }
     Ok(())
+}
+
+/// Whether the caller works there.
+#[must_use]
+pub fn is_staff(actor: &Actor) -> bool {
+    let outsider = actor.kind == ActorKind::User && actor.permissions.is_empty();
+    !actor.publishable && actor.kind != ActorKind::Patient && !outsider
 }

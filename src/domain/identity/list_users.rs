@@ -8,7 +8,7 @@ use crate::{
     domain::{
         centre::list::{ByName, folded, pattern},
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
 };
@@ -60,24 +60,24 @@ pub async fn run(
 ) -> Result<Page<User>, Failure> {
     actor.require(Permission::UserAdmin, Scope::Anywhere)?;
     let pattern = pattern(filter.text.as_deref())?;
-    let (name, id) = page.from.clone().unzip();
+    let values = |page: &PageRequest<ByName>| {
+        let (name, id) = page.from.clone().unzip();
+        [
+            pattern.clone().into(),
+            filter.status.map(UserStatus::as_str).into(),
+            filter.role.into(),
+            filter.branch.into(),
+            actor.branches.as_ref().map(|branches| branches.to_vec()).into(),
+            name.into(),
+            id.into(),
+            page.fetch().into(),
+        ]
+    };
     let sql = if page.backwards { users_page!("<", "DESC") } else { users_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<UserRow> = tx
-        .all(
-            sql,
-            [
-                pattern.into(),
-                filter.status.map(UserStatus::as_str).into(),
-                filter.role.into(),
-                filter.branch.into(),
-                actor.branches.as_ref().map(|branches| branches.to_vec()).into(),
-                name.into(),
-                id.into(),
-                page.fetch().into(),
-            ],
-        )
-        .await?;
+    let rows: Vec<UserRow> = tx.all(sql, values(page)).await?;
+    let total = page.total(&tx, counting!(users_page!(">", "ASC")), values).await?;
     tx.commit().await?;
-    Ok(page.page(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?))
+    let rows = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
+    Ok(Page { total, ..page.page(rows) })
 }

@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::session::Session;
 use crate::{
     auth::{Actor, ActorKind, Permission, Scope},
-    db::Sql,
+    db::{Sql, TenantTx},
     domain::{
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -25,12 +25,19 @@ macro_rules! session_select {
 }
 pub(super) use session_select;
 
-const FORWARDS: Sql = session_select!(
-    "WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3)) ORDER BY created_at DESC, id DESC LIMIT $4"
-);
+macro_rules! forwards {
+    () => {
+        session_select!(
+            "WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) < ($2, $3)) ORDER BY created_at DESC, id DESC LIMIT $4"
+        )
+    };
+}
+
+const FORWARDS: Sql = forwards!();
 const BACKWARDS: Sql = session_select!(
     "WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3)) ORDER BY created_at, id LIMIT $4"
 );
+const COUNT: Sql = counting!(forwards!());
 
 /// The user that the caller is; none for programs.
 #[must_use]
@@ -62,8 +69,22 @@ pub async fn list(
         return Err(Refusal::not_found("userId").into());
     }
     let sql = if page.backwards { BACKWARDS } else { FORWARDS };
-    let (at, id) = page.from.unzip();
-    let rows: Vec<Session> = tx.all(sql, [user.into(), at.into(), id.into(), page.fetch().into()]).await?;
+    let values = |page: &PageRequest<SessionKey>| {
+        let (at, id) = page.from.unzip();
+        [user.into(), at.into(), id.into(), page.fetch().into()]
+    };
+    let rows: Vec<Session> = tx.all(sql, values(page)).await?;
+    let total = page.total(&tx, COUNT, values).await?;
     tx.commit().await?;
-    Ok(page.page(rows))
+    Ok(Page { total, ..page.page(rows) })
+}
+
+/// The sessions with these ids that the caller may see, in no order: the same as in the lists.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<Session>, Failure> {
+    let all = actor.may(Permission::UserAdmin, Scope::Centre);
+    let sql = session_select!("WHERE id = ANY ($1) AND ($2 OR user_id = $3)");
+    Ok(tx.all(sql, [ids.into(), all.into(), own_user(actor).into()]).await?)
 }

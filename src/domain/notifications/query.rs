@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::model::{EmailKind, EmailMessage, EmailRow, EmailStatus};
 use crate::{
     auth::{Actor, Denied, Permission, Scope},
-    db::TenantTx,
+    db::{Sql, TenantTx},
     domain::{
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -60,62 +60,96 @@ pub async fn list(
     if filter.due.is_some_and(|(from, to)| to <= from) {
         return Err(Refusal::invalid("filter.range.to", "a range must end after it starts").into());
     }
+    let values = |page: &PageRequest<EmailKey>| {
+        let (at, id) = page.from.unzip();
+        [
+            filter.kind.map(EmailKind::as_str).into(),
+            filter.status.map(EmailStatus::as_str).into(),
+            filter.related_id.into(),
+            filter.due.map(|range| range.0).into(),
+            filter.due.map(|range| range.1).into(),
+            branches(actor).into(),
+            at.into(),
+            id.into(),
+            page.fetch().into(),
+            sees_accounts(actor).into(),
+        ]
+    };
     let tx = cx.read(actor).await?;
-    let sql = if page.backwards { SELECT_BACKWARDS } else { SELECT_FORWARDS };
-    let rows: Vec<EmailRow> = tx
-        .all(
-            sql,
-            [
-                filter.kind.map(EmailKind::as_str).into(),
-                filter.status.map(EmailStatus::as_str).into(),
-                filter.related_id.into(),
-                filter.due.map(|range| range.0).into(),
-                filter.due.map(|range| range.1).into(),
-                branches(actor).into(),
-                page.from.map(|key| key.0).into(),
-                page.from.map(|key| key.1).into(),
-                page.fetch().into(),
-                // Whose password was asked for is nobody's business but theirs who administer users.
-                actor.may(Permission::UserAdmin, Scope::Centre).into(),
-            ],
-        )
-        .await?;
+    let rows: Vec<EmailRow> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
+    let total = page.total(&tx, COUNT, values).await?;
     tx.commit().await?;
     let rows = rows.into_iter().map(EmailMessage::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(page.page(rows))
+    Ok(Page { total, ..page.page(rows) })
+}
+
+/// Whose password was asked for is nobody's business but theirs who administer users.
+fn sees_accounts(actor: &Actor) -> bool {
+    actor.may(Permission::UserAdmin, Scope::Centre)
 }
 
 macro_rules! email_select {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT m.id, m.kind, m.dedup_key, m.recipient, m.subject, m.status, m.scheduled_local, m.time_zone, m.due_at, m.sent_at,
                  m.message_id, m.attempts, m.last_error, m.related_id
              FROM email_messages m WHERE ",
-            $rest
+            $($rest),+
         )
     };
 }
 
-macro_rules! list_select {
-    ($rest:literal) => {
+/// Mails about appointments in these branches (null: about anything).
+macro_rules! in_branches {
+    ($branches:literal) => {
         concat!(
-            email_select!(
-                "($1::text IS NULL OR m.kind = $1) AND ($2::text IS NULL OR m.status = $2) AND ($3::uuid IS NULL OR m.related_id = $3)
-                     AND ($4::timestamptz IS NULL OR m.due_at >= $4) AND ($5::timestamptz IS NULL OR m.due_at < $5)
-                     AND ($6::uuid[] IS NULL OR EXISTS (
-                         SELECT 1 FROM appointments a WHERE a.id = m.related_id AND a.branch_id = ANY ($6)))
-                     AND ($10 OR m.kind NOT IN ('INVITE', 'PASSWORD_RESET'))"
-            ),
-            $rest
+            "(",
+            $branches,
+            "::uuid[] IS NULL OR EXISTS (SELECT 1 FROM appointments a WHERE a.id = m.related_id AND a.branch_id = ANY (",
+            $branches,
+            ")))"
         )
     };
 }
 
-const SELECT_FORWARDS: &str = list_select!(
-    " AND ($7::timestamptz IS NULL OR (m.due_at, m.id) < ($7, $8)) ORDER BY m.due_at DESC, m.id DESC LIMIT $9"
-);
-const SELECT_BACKWARDS: &str =
-    list_select!(" AND ($7::timestamptz IS NULL OR (m.due_at, m.id) > ($7, $8)) ORDER BY m.due_at, m.id LIMIT $9");
+/// Mails about accounts only when the parameter says so.
+macro_rules! accounts_if {
+    ($seen:literal) => {
+        concat!("(", $seen, " OR m.kind NOT IN ('INVITE', 'PASSWORD_RESET'))")
+    };
+}
+
+macro_rules! emails_page {
+    ($beyond:literal, $order:literal) => {
+        email_select!(
+            "($1::text IS NULL OR m.kind = $1) AND ($2::text IS NULL OR m.status = $2) AND ($3::uuid IS NULL OR m.related_id = $3)
+                 AND ($4::timestamptz IS NULL OR m.due_at >= $4) AND ($5::timestamptz IS NULL OR m.due_at < $5) AND ",
+            in_branches!("$6"),
+            " AND ",
+            accounts_if!("$10"),
+            " AND ($7::timestamptz IS NULL OR (m.due_at, m.id) ",
+            $beyond,
+            " ($7, $8)) ORDER BY ",
+            $order,
+            " LIMIT $9"
+        )
+    };
+}
+
+const FORWARDS: Sql = emails_page!("<", "m.due_at DESC, m.id DESC");
+const BACKWARDS: Sql = emails_page!(">", "m.due_at, m.id");
+const COUNT: Sql = counting!(emails_page!("<", "m.due_at DESC, m.id DESC"));
+
+/// The mails with these ids that the caller may see, in no order: the same as in the list.
+///
+/// # Errors
+/// When the caller may not see mails; faults of the database.
+pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<EmailMessage>, Failure> {
+    require_read(actor)?;
+    let sql = email_select!("m.id = ANY ($1) AND ", in_branches!("$2"), " AND ", accounts_if!("$3"));
+    let rows: Vec<EmailRow> = tx.all(sql, [ids.into(), branches(actor).into(), sees_accounts(actor).into()]).await?;
+    rows.into_iter().map(EmailMessage::try_from).collect()
+}
 
 /// The mails about these appointments that the caller may see, in order of their due time, in one statement.
 ///
@@ -123,16 +157,8 @@ const SELECT_BACKWARDS: &str =
 /// When the caller may not see mails; faults of the database.
 pub async fn of_appointments(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<EmailMessage>, Failure> {
     require_read(actor)?;
-    let rows: Vec<EmailRow> = tx
-        .all(
-            email_select!(
-                "m.related_id = ANY ($1) AND ($2::uuid[] IS NULL OR EXISTS (
-                     SELECT 1 FROM appointments a WHERE a.id = m.related_id AND a.branch_id = ANY ($2)))
-                 ORDER BY m.due_at, m.id"
-            ),
-            [ids.into(), branches(actor).into()],
-        )
-        .await?;
+    let sql = email_select!("m.related_id = ANY ($1) AND ", in_branches!("$2"), " ORDER BY m.due_at, m.id");
+    let rows: Vec<EmailRow> = tx.all(sql, [ids.into(), branches(actor).into()]).await?;
     rows.into_iter().map(EmailMessage::try_from).collect()
 }
 

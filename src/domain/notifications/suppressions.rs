@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     auth::{Actor, Permission, Scope},
+    db::{Sql, TenantTx},
     domain::{
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
 };
@@ -29,10 +30,21 @@ pub struct Suppression {
 /// Key of the list's order: `(at, id)`, latest first.
 pub type SuppressionKey = (DateTime<Utc>, Uuid);
 
-const SELECT_FORWARDS: &str = "SELECT id, email, reason, at FROM suppressions
-     WHERE $1::timestamptz IS NULL OR (at, id) < ($1, $2) ORDER BY at DESC, id DESC LIMIT $3";
-const SELECT_BACKWARDS: &str = "SELECT id, email, reason, at FROM suppressions
-     WHERE $1::timestamptz IS NULL OR (at, id) > ($1, $2) ORDER BY at, id LIMIT $3";
+macro_rules! suppressions_page {
+    ($beyond:literal, $order:literal) => {
+        concat!(
+            "SELECT id, email, reason, at FROM suppressions WHERE $1::timestamptz IS NULL OR (at, id) ",
+            $beyond,
+            " ($1, $2) ORDER BY ",
+            $order,
+            " LIMIT $3"
+        )
+    };
+}
+
+const FORWARDS: Sql = suppressions_page!("<", "at DESC, id DESC");
+const BACKWARDS: Sql = suppressions_page!(">", "at, id");
+const COUNT: Sql = counting!(suppressions_page!("<", "at DESC, id DESC"));
 
 /// A page of them, latest first. An address belongs to the whole centre, not to one of its branches.
 ///
@@ -41,10 +53,21 @@ const SELECT_BACKWARDS: &str = "SELECT id, email, reason, at FROM suppressions
 pub async fn list(cx: &Cx, actor: &Actor, page: &PageRequest<SuppressionKey>) -> Result<Page<Suppression>, Failure> {
     actor.require(Permission::CrmRead, Scope::Anywhere)?;
     let tx = cx.read(actor).await?;
-    let sql = if page.backwards { SELECT_BACKWARDS } else { SELECT_FORWARDS };
-    let rows = tx
-        .all(sql, [page.from.map(|key| key.0).into(), page.from.map(|key| key.1).into(), page.fetch().into()])
-        .await?;
+    let values = |page: &PageRequest<SuppressionKey>| {
+        let (at, id) = page.from.unzip();
+        [at.into(), id.into(), page.fetch().into()]
+    };
+    let rows = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
+    let total = page.total(&tx, COUNT, values).await?;
     tx.commit().await?;
-    Ok(page.page(rows))
+    Ok(Page { total, ..page.page(rows) })
+}
+
+/// Those with these ids, in no order.
+///
+/// # Errors
+/// When the caller may not see mailings; faults of the database.
+pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<Suppression>, Failure> {
+    actor.require(Permission::CrmRead, Scope::Anywhere)?;
+    Ok(tx.all("SELECT id, email, reason, at FROM suppressions WHERE id = ANY ($1)", [ids.into()]).await?)
 }

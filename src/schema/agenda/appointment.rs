@@ -2,7 +2,7 @@
 
 use std::{borrow::Borrow, sync::Arc};
 
-use async_graphql::{ID, Object};
+use async_graphql::{Context, ID, Object};
 
 use super::{
     loader::{ActorName, History},
@@ -67,7 +67,7 @@ impl Appointment {
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.view.version
     }
 
@@ -211,25 +211,20 @@ impl Appointment {
     /// What happened to it, oldest first; empty for booking pages and patients.
     async fn history(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "So many from the front.")] first: Option<i32>,
         #[graphql(desc = "… behind this cursor.")] after: Option<String>,
         #[graphql(desc = "So many from the back.")] last: Option<i32>,
         #[graphql(desc = "… before this cursor.")] before: Option<String>,
     ) -> Result<AuditEntryConnection, ApiError> {
         const LIST: &str = "appointment.history";
-        let page = PageArguments { first, after, last, before }.open(&self.reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open(ctx, &self.reader, LIST)?;
         let found = if self.staff() {
-            let key = History {
-                subject: self.view.id,
-                limit: page.limit,
-                backwards: page.backwards,
-                from: page.from.clone(),
-            };
-            self.reader.loader.load_one(key).await?
+            self.reader.loader.load_one(History { subject: self.view.id, page: page.clone() }).await?
         } else {
             None
         };
-        let found = found.unwrap_or_else(|| page.page(Vec::new()));
+        let found = found.unwrap_or_else(|| page.empty());
         let entry = |model| AuditEntry::new(&self.reader, self.view.zone, model);
         Ok(AuditEntryConnection::new(&self.reader, LIST, found, crate::domain::agenda::history::key, entry))
     }
@@ -255,12 +250,12 @@ impl Appointment {
     }
 
     /// When it was created.
-    async fn created_at(&self) -> Instant {
+    pub async fn created_at(&self) -> Instant {
         Instant::in_zone(self.view.created_at, self.view.zone)
     }
 
     /// When it was last changed.
-    async fn updated_at(&self) -> Instant {
+    pub async fn updated_at(&self) -> Instant {
         Instant::in_zone(self.view.updated_at, self.view.zone)
     }
 }

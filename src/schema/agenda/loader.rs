@@ -1,6 +1,6 @@
 //! Loaders of the agenda. Ask for history and exceptions only with what the caller sees.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use async_graphql::dataloader::Loader;
 use chrono::{DateTime, Utc};
@@ -10,16 +10,35 @@ use crate::{
     auth::ActorKind,
     domain::{
         agenda::{
+            appointment::{self, AppointmentView},
             history::{self, Key},
             model::ScheduleException,
+            patient::{self, PatientBrief},
             schedule,
         },
         identity::audit::Entry,
         page::{Page, PageRequest},
         refusal::Failure,
     },
-    schema::loader::{Batch, SharedFailure},
+    schema::loader::{Batch, SharedFailure, by_id},
 };
+
+by_id!(
+    /// An appointment by its id.
+    AppointmentKey => Arc<AppointmentView>, appointment::visible
+);
+by_id!(
+    /// A patient by the id.
+    PatientKey => Arc<PatientBrief>, patient::visible
+);
+by_id!(
+    /// A schedule by its id.
+    ScheduleKey => schedule::Schedule, schedule::visible
+);
+by_id!(
+    /// An exception by its id.
+    ScheduleExceptionKey => ScheduleException, schedule::visible_exceptions
+);
 
 /// A page of what happened to something. The things of one level ask for the same page, so that one statement answers
 /// all of them.
@@ -27,12 +46,8 @@ use crate::{
 pub struct History {
     /// To what.
     pub subject: Uuid,
-    /// How many.
-    pub limit: i64,
-    /// Forwards or backwards.
-    pub backwards: bool,
-    /// Behind, or before, this one.
-    pub from: Option<Key>,
+    /// Which page.
+    pub page: PageRequest<Key>,
 }
 
 impl Loader<History> for Batch {
@@ -40,16 +55,15 @@ impl Loader<History> for Batch {
     type Error = SharedFailure;
 
     async fn load(&self, keys: &[History]) -> Result<HashMap<History, Page<Entry>>, SharedFailure> {
-        let mut alike: HashMap<History, Vec<Uuid>> = HashMap::new();
+        let mut alike: HashMap<&PageRequest<Key>, Vec<Uuid>> = HashMap::new();
         for key in keys {
-            alike.entry(History { subject: Uuid::nil(), ..key.clone() }).or_default().push(key.subject);
+            alike.entry(&key.page).or_default().push(key.subject);
         }
         let tx = self.cx.read(&self.actor).await?;
         let mut found = HashMap::new();
-        for (key, subjects) in alike {
-            let page = PageRequest { limit: key.limit, backwards: key.backwards, from: key.from.clone() };
-            let pages = history::of_subjects(&tx, subjects, &page).await?;
-            found.extend(pages.into_iter().map(|(subject, page)| (History { subject, ..key.clone() }, page)));
+        for (page, subjects) in alike {
+            let pages = history::of_subjects(&tx, subjects, page).await?;
+            found.extend(pages.into_iter().map(|(subject, found)| (History { subject, page: page.clone() }, found)));
         }
         tx.commit().await.map_err(Failure::from)?;
         Ok(found)

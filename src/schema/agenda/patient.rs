@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_graphql::{Enum, ID, Object, SimpleObject};
 
 use crate::{
-    domain::agenda::appointment::PatientBrief,
+    domain::agenda::patient::PatientBrief,
     schema::{
         booking::input::{IdDocumentKind, Sex},
         id::Kind,
@@ -57,12 +57,12 @@ impl Patient {
 #[Object]
 impl Patient {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Patient, self.model.id)
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.model.version
     }
 
@@ -144,12 +144,12 @@ impl Patient {
     }
 
     /// When the patient was created.
-    async fn created_at(&self) -> Instant {
+    pub async fn created_at(&self) -> Instant {
         Instant::utc(self.model.created_at)
     }
 
     /// When the patient was last changed.
-    async fn updated_at(&self) -> Instant {
+    pub async fn updated_at(&self) -> Instant {
         Instant::utc(self.model.updated_at)
     }
 }

@@ -107,7 +107,7 @@ impl AgendaQuery {
         let reader = staff(ctx)?;
         let descending = sort == Some(SortDirection::Desc);
         let list = if descending { "appointments.desc" } else { "appointments.asc" };
-        let page = PageArguments { first, after, last, before }.open(reader, list)?;
+        let page = PageArguments { first, after, last, before }.open(ctx, reader, list)?;
         let asked = ctx.look_ahead();
         let (nodes, edges) = (wanted(&asked.field("nodes")), wanted(&asked.field("edges").field("node")));
         let wanted = Wanted {

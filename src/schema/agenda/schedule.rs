@@ -48,12 +48,12 @@ impl Schedule {
 #[Object]
 impl Schedule {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Schedule, self.model.id)
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.model.version
     }
 
@@ -120,7 +120,7 @@ impl ScheduleException {
 #[Object]
 impl ScheduleException {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::ScheduleException, self.model.id)
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{ID, Object, SimpleObject};
+use async_graphql::{Context, ID, Object, SimpleObject};
 
 use super::{
     loader::{BranchKey, BranchWindowsKey, ResourcesInBranchKey},
@@ -47,19 +47,14 @@ impl Branch {
 
     async fn page(
         &self,
+        ctx: &Context<'_>,
         kind: model::ResourceKind,
         arguments: PageArguments,
         list: &str,
     ) -> Result<Page<model::Resource>, ApiError> {
-        let page = arguments.open(&self.reader, list)?;
-        let key = ResourcesInBranchKey {
-            branch: self.model.id,
-            kind,
-            limit: page.limit,
-            backwards: page.backwards,
-            from: page.from.clone(),
-        };
-        Ok(self.reader.loader.load_one(key).await?.unwrap_or_else(|| page.page(Vec::new())))
+        let page = arguments.open(ctx, &self.reader, list)?;
+        let key = ResourcesInBranchKey { branch: self.model.id, kind, page: page.clone() };
+        Ok(self.reader.loader.load_one(key).await?.unwrap_or_else(|| page.empty()))
     }
 }
 
@@ -67,12 +62,12 @@ impl Branch {
 #[Object]
 impl Branch {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Branch, self.model.id)
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.model.version
     }
 
@@ -120,13 +115,15 @@ impl Branch {
     /// Rooms in use that stand here, by name. Staff only: empty for booking pages.
     async fn rooms(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Rows from the front, 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "Rows behind this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the back, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Rows before this cursor.")] before: Option<String>,
     ) -> Result<RoomConnection, ApiError> {
         const LIST: &str = "branch.rooms";
-        let page = self.page(model::ResourceKind::Room, PageArguments { first, after, last, before }, LIST).await?;
+        let page =
+            self.page(ctx, model::ResourceKind::Room, PageArguments { first, after, last, before }, LIST).await?;
         let reader = &self.reader;
         Ok(RoomConnection::new(
             reader,
@@ -140,14 +137,16 @@ impl Branch {
     /// Professionals in use who work here, by name. Booking pages see those whom patients may book.
     async fn professionals(
         &self,
+        ctx: &Context<'_>,
         #[graphql(desc = "Rows from the front, 1 to 100.")] first: Option<i32>,
         #[graphql(desc = "Rows behind this cursor.")] after: Option<String>,
         #[graphql(desc = "Rows from the back, 1 to 100.")] last: Option<i32>,
         #[graphql(desc = "Rows before this cursor.")] before: Option<String>,
     ) -> Result<ProfessionalConnection, ApiError> {
         const LIST: &str = "branch.professionals";
-        let page =
-            self.page(model::ResourceKind::Professional, PageArguments { first, after, last, before }, LIST).await?;
+        let page = self
+            .page(ctx, model::ResourceKind::Professional, PageArguments { first, after, last, before }, LIST)
+            .await?;
         let reader = &self.reader;
         let node = |row| Professional::new(Arc::clone(reader), row);
         Ok(ProfessionalConnection::new(reader, LIST, page, |row| (row.name.clone(), row.id), node))

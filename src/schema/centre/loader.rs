@@ -150,12 +150,8 @@ pub struct ResourcesInBranchKey {
     pub branch: Uuid,
     /// Which kind.
     pub kind: ResourceKind,
-    /// How many.
-    pub limit: i64,
-    /// Forwards or backwards.
-    pub backwards: bool,
-    /// Behind, or before, this one.
-    pub from: Option<list::ByName>,
+    /// Which page.
+    pub page: PageRequest<list::ByName>,
 }
 
 impl Loader<ResourcesInBranchKey> for Batch {
@@ -167,20 +163,19 @@ impl Loader<ResourcesInBranchKey> for Batch {
         keys: &[ResourcesInBranchKey],
     ) -> Result<HashMap<ResourcesInBranchKey, Page<Resource>>, SharedFailure> {
         let online = self.actor.publishable;
-        let mut alike: HashMap<ResourcesInBranchKey, Vec<Uuid>> = HashMap::new();
+        let mut alike: HashMap<(ResourceKind, &PageRequest<list::ByName>), Vec<Uuid>> = HashMap::new();
         for key in keys.iter().filter(|key| !online || key.kind == ResourceKind::Professional) {
-            alike.entry(ResourcesInBranchKey { branch: Uuid::nil(), ..key.clone() }).or_default().push(key.branch);
+            alike.entry((key.kind, &key.page)).or_default().push(key.branch);
         }
         let mut found = HashMap::new();
         if alike.is_empty() {
             return Ok(found);
         }
         let tx = self.cx.read(&self.actor).await?;
-        for (key, branches) in alike {
-            let page = PageRequest { limit: key.limit, backwards: key.backwards, from: key.from.clone() };
-            let pages = list::resources_in_branches(&tx, branches, key.kind, online, &page).await?;
-            found
-                .extend(pages.into_iter().map(|(branch, page)| (ResourcesInBranchKey { branch, ..key.clone() }, page)));
+        for ((kind, page), branches) in alike {
+            let pages = list::resources_in_branches(&tx, branches, kind, online, page).await?;
+            let key = |branch| ResourcesInBranchKey { branch, kind, page: page.clone() };
+            found.extend(pages.into_iter().map(|(branch, page)| (key(branch), page)));
         }
         tx.commit().await.map_err(Failure::from)?;
         Ok(found)

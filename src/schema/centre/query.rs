@@ -32,13 +32,14 @@ use crate::{
 pub struct CentreQuery;
 
 async fn resources(
+    ctx: &Context<'_>,
     reader: &Reader,
     kind: ResourceKind,
     filter: Option<ResourceFilter>,
     arguments: PageArguments,
     list: &str,
 ) -> Result<Page<Resource>, ApiError> {
-    let page = arguments.open(reader, list)?;
+    let page = arguments.open(ctx, reader, list)?;
     let filter = filter.unwrap_or_default().open(reader)?;
     Ok(list::resources(&reader.cx, &reader.actor, kind, filter, &page).await?)
 }
@@ -60,7 +61,7 @@ impl CentreQuery {
     ) -> Result<BranchConnection, ApiError> {
         const LIST: &str = "branches";
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open(ctx, reader, LIST)?;
         let page = list::branches(&reader.cx, &reader.actor, &page).await?;
         Ok(BranchConnection::new(
             reader,
@@ -83,9 +84,15 @@ impl CentreQuery {
     ) -> Result<ProfessionalConnection, ApiError> {
         const LIST: &str = "professionals";
         let reader = staff(ctx)?;
-        let page =
-            resources(reader, ResourceKind::Professional, filter, PageArguments { first, after, last, before }, LIST)
-                .await?;
+        let page = resources(
+            ctx,
+            reader,
+            ResourceKind::Professional,
+            filter,
+            PageArguments { first, after, last, before },
+            LIST,
+        )
+        .await?;
         Ok(ProfessionalConnection::new(reader, LIST, page, key, |row| Professional::new(Arc::clone(reader), row)))
     }
 
@@ -102,7 +109,8 @@ impl CentreQuery {
         const LIST: &str = "rooms";
         let reader = staff(ctx)?;
         let page =
-            resources(reader, ResourceKind::Room, filter, PageArguments { first, after, last, before }, LIST).await?;
+            resources(ctx, reader, ResourceKind::Room, filter, PageArguments { first, after, last, before }, LIST)
+                .await?;
         Ok(RoomConnection::new(reader, LIST, page, key, |row| Room::new(Arc::clone(reader), row)))
     }
 
@@ -119,7 +127,7 @@ impl CentreQuery {
         const LIST: &str = "equipment";
         let reader = staff(ctx)?;
         let page =
-            resources(reader, ResourceKind::Equipment, filter, PageArguments { first, after, last, before }, LIST)
+            resources(ctx, reader, ResourceKind::Equipment, filter, PageArguments { first, after, last, before }, LIST)
                 .await?;
         Ok(EquipmentConnection::new(reader, LIST, page, key, |row| Equipment::new(Arc::clone(reader), row)))
     }
@@ -136,7 +144,7 @@ impl CentreQuery {
     ) -> Result<TreatmentConnection, ApiError> {
         const LIST: &str = "treatments";
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open(ctx, reader, LIST)?;
         let filter = filter.unwrap_or_default().open(reader)?;
         let page = list::treatments(&reader.cx, &reader.actor, filter, &page).await?;
         Ok(TreatmentConnection::new(

@@ -93,12 +93,12 @@ impl Professional {
 #[Object]
 impl Professional {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Resource, self.model.id)
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.model.version
     }
 
@@ -200,12 +200,12 @@ macro_rules! thing {
         #[Object]
         impl $name {
             /// Opaque identifier.
-            async fn id(&self) -> ID {
+            pub async fn id(&self) -> ID {
                 self.reader.ids.encode(Kind::Resource, self.model.id)
             }
 
             /// Goes up with every change; give it with the next one.
-            async fn version(&self) -> i32 {
+            pub async fn version(&self) -> i32 {
                 self.model.version
             }
 

@@ -40,7 +40,7 @@ impl TreatmentCategory {
 #[Object]
 impl TreatmentCategory {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::TreatmentCategory, self.model.id)
     }
 
@@ -107,12 +107,12 @@ impl Treatment {
 #[Object]
 impl Treatment {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Treatment, self.model.id)
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.model.version
     }
 

@@ -28,6 +28,7 @@ use crate::{
 #[derive(SimpleObject, Clone, Debug)]
 pub struct AuditEntry {
     /// Opaque identifier.
+    #[graphql(owned)]
     pub id: ID,
     /// When.
     pub at: Instant,
@@ -172,7 +173,7 @@ impl AuditQuery {
     ) -> Result<AuditEntryConnection, ApiError> {
         const LIST: &str = "auditEntries";
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open(ctx, reader, LIST)?;
         let filter = filter.unwrap_or_default().open(reader)?;
         let found = list::run(&reader.cx, &reader.actor, filter, &page).await?;
         let entry = |model| AuditEntry::new(reader, Tz::UTC, model);

@@ -1,6 +1,6 @@
 //! Capability tokens.
 
-use async_graphql::{Context, Enum, ID, InputObject, Interface, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 
 use crate::{
     domain::{
@@ -12,6 +12,7 @@ use crate::{
         auth::{P, auth},
         error::{ApiError, UserError, payload},
         id::{GlobalIds, Kind},
+        node::Node,
         request::{Reader, cx, request_id, staff},
         scalar::Instant,
     },
@@ -62,6 +63,7 @@ pub enum CapabilityStatus {
 #[derive(SimpleObject, Clone, Debug)]
 pub struct CapabilityToken {
     /// Opaque identifier.
+    #[graphql(owned)]
     pub id: ID,
     /// What for.
     pub purpose: CapabilityPurpose,
@@ -96,14 +98,6 @@ impl CapabilityToken {
             expires_at: Instant::utc(token.expires_at),
         }
     }
-}
-
-/// Anything with an identifier.
-#[derive(Interface, Clone)]
-#[graphql(field(name = "id", ty = "ID", desc = "Opaque identifier."))]
-pub enum Node {
-    /// An appointment.
-    Appointment(Appointment),
 }
 
 /// A token to issue.

@@ -22,6 +22,7 @@ const LIST: &str = "apiKeys";
 #[derive(SimpleObject, Clone, Debug)]
 pub struct ApiKey {
     /// Opaque identifier.
+    #[graphql(owned)]
     pub id: ID,
     /// What it is for.
     pub name: String,
@@ -128,7 +129,7 @@ impl KeysQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<ApiKeyConnection, ApiError> {
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open::<list::Key>(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open::<list::Key>(ctx, reader, LIST)?;
         let found = list::run(&reader.cx, &reader.actor, &page).await?;
         Ok(ApiKeyConnection::new(reader, LIST, found, |key| (key.created_at, key.id), |key| ApiKey::new(reader, key)))
     }

@@ -1,4 +1,5 @@
-//! Loaders of users: the caller's own, and for who administers users those of the same branches.
+//! Loaders of users (the caller's own, and for who administers users those of the same branches) and of what belongs to
+//! them.
 
 use std::collections::HashMap;
 
@@ -8,10 +9,18 @@ use uuid::Uuid;
 use crate::{
     auth::{ActorKind, Permission, Scope},
     domain::{
-        identity::user::{User, is_visible, users},
+        identity::{
+            audit,
+            capability::{self, Capability},
+            keys::{self, ApiKey},
+            list_roles,
+            session::Session,
+            sessions,
+            user::{Role, User, is_visible, users},
+        },
         refusal::Failure,
     },
-    schema::loader::{Batch, SharedFailure},
+    schema::loader::{Batch, SharedFailure, by_id},
 };
 
 /// A user by the id.
@@ -36,3 +45,24 @@ impl Loader<UserKey> for Batch {
         Ok(found.into_iter().filter(seen).map(|user| (UserKey(user.id), user)).collect())
     }
 }
+
+by_id!(
+    /// A role by its id.
+    RoleKey => Role, list_roles::visible
+);
+by_id!(
+    /// A session by its id.
+    SessionKey => Session, sessions::visible
+);
+by_id!(
+    /// A key of a program by its id.
+    ApiKeyKey => ApiKey, keys::list::visible
+);
+by_id!(
+    /// An entry of the audit trail by its id.
+    AuditEntryKey => audit::Entry, audit::list::visible
+);
+by_id!(
+    /// A capability token by its id.
+    CapabilityKey => Capability, capability::find::visible
+);

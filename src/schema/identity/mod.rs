@@ -7,7 +7,7 @@ pub mod loader;
 pub mod mfa;
 mod mutation;
 mod query;
-mod session;
+pub mod session;
 pub mod types;
 pub mod user;
 mod users_input;

@@ -31,11 +31,19 @@ pub struct Session {
 
 connection!(SessionConnection, SessionEdge, Session, "sessions");
 
+impl Session {
+    /// The API's form of a session.
+    #[must_use]
+    pub fn new(reader: &Arc<Reader>, model: session::Session) -> Self {
+        Self { reader: Arc::clone(reader), model }
+    }
+}
+
 /// One login of one device.
 #[Object]
 impl Session {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Session, self.model.id)
     }
 
@@ -109,7 +117,7 @@ impl SessionQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<SessionConnection, ApiError> {
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open::<sessions::SessionKey>(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open::<sessions::SessionKey>(ctx, reader, LIST)?;
         let user = reader.ids.decode_opt(Kind::User, user_id.as_ref(), "userId")?;
         let found = sessions::list(&reader.cx, &reader.actor, user, &page).await?;
         Ok(SessionConnection::new(
@@ -117,7 +125,7 @@ impl SessionQuery {
             LIST,
             found,
             |session| (session.created_at, session.id),
-            |model| Session { reader: Arc::clone(reader), model },
+            |model| Session::new(reader, model),
         ))
     }
 }
@@ -141,7 +149,7 @@ impl SessionMutation {
             Err(refusal) => Err(refusal.into()),
         };
         let (session, user_errors) = payload(result, Some(reader))?;
-        let session = session.map(|model| Session { reader: Arc::clone(reader), model });
+        let session = session.map(|model| Session::new(reader, model));
         Ok(RevokeSessionPayload { session, user_errors })
     }
 

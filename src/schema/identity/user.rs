@@ -39,6 +39,7 @@ pub enum UserStatus {
 #[derive(SimpleObject, Clone, Debug)]
 pub struct Role {
     /// Opaque identifier.
+    #[graphql(owned)]
     pub id: ID,
     /// Shown to people.
     pub name: String,
@@ -90,12 +91,12 @@ pub(super) fn permissions(reader: &Reader, set: PermissionSet, branches: Option<
 #[Object]
 impl User {
     /// Opaque identifier.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::User, self.model.id)
     }
 
     /// Goes up with every change; give it with the next one.
-    async fn version(&self) -> i32 {
+    pub async fn version(&self) -> i32 {
         self.model.version
     }
 
@@ -157,12 +158,12 @@ impl User {
     }
 
     /// When the user was created.
-    async fn created_at(&self) -> Instant {
+    pub async fn created_at(&self) -> Instant {
         Instant::utc(self.model.created_at)
     }
 
     /// When the user was last changed.
-    async fn updated_at(&self) -> Instant {
+    pub async fn updated_at(&self) -> Instant {
         Instant::utc(self.model.updated_at)
     }
 }

@@ -37,7 +37,7 @@ impl UsersQuery {
     ) -> Result<UserConnection, ApiError> {
         const LIST: &str = "users";
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open(ctx, reader, LIST)?;
         let filter = filter.unwrap_or_default().open(reader)?;
         let page = list_users::run(&reader.cx, &reader.actor, filter, &page).await?;
         Ok(UserConnection::new(

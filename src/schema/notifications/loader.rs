@@ -1,4 +1,4 @@
-//! Mails of appointments, in one statement for all appointments of a level.
+//! Loaders of mails.
 
 use std::collections::HashMap;
 
@@ -7,10 +7,13 @@ use uuid::Uuid;
 
 use crate::{
     domain::{
-        notifications::{EmailMessage, query},
+        notifications::{
+            EmailMessage, query,
+            suppressions::{self, Suppression},
+        },
         refusal::Failure,
     },
-    schema::loader::{Batch, SharedFailure},
+    schema::loader::{Batch, SharedFailure, by_id},
 };
 
 /// The mails about one appointment, in order of their due time.
@@ -38,3 +41,12 @@ impl Loader<EmailsOf> for Batch {
         Ok(found)
     }
 }
+
+by_id!(
+    /// A mail by its id.
+    EmailKey => EmailMessage, query::visible
+);
+by_id!(
+    /// An address that gets no mail, by its id.
+    SuppressionKey => Suppression, suppressions::visible
+);

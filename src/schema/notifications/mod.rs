@@ -5,6 +5,6 @@ mod mutation;
 mod query;
 pub mod types;
 
-pub use loader::EmailsOf;
+pub use loader::{EmailKey, EmailsOf, SuppressionKey};
 pub use mutation::NotificationsMutation;
 pub use query::NotificationsQuery;

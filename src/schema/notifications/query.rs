@@ -40,7 +40,7 @@ impl NotificationsQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<EmailMessageConnection, ApiError> {
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open::<EmailKey>(reader, LIST)?;
+        let page = PageArguments { first, after, last, before }.open::<EmailKey>(ctx, reader, LIST)?;
         let mut wanted = Filter::default();
         if let Some(filter) = filter {
             wanted = Filter {
@@ -70,7 +70,7 @@ impl NotificationsQuery {
         #[graphql(desc = "Only what comes before this cursor.")] before: Option<String>,
     ) -> Result<SuppressionConnection, ApiError> {
         let reader = staff(ctx)?;
-        let page = PageArguments { first, after, last, before }.open::<SuppressionKey>(reader, SUPPRESSIONS)?;
+        let page = PageArguments { first, after, last, before }.open::<SuppressionKey>(ctx, reader, SUPPRESSIONS)?;
         let found = suppressions::list(&reader.cx, &reader.actor, &page).await?;
         Ok(SuppressionConnection::new(
             reader,

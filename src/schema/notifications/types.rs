@@ -96,7 +96,7 @@ pub struct EmailMessage {
 #[Object]
 impl EmailMessage {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::EmailMessage, self.model.id)
     }
 
@@ -201,7 +201,7 @@ pub struct Suppression {
 #[Object]
 impl Suppression {
     /// Global id.
-    async fn id(&self) -> ID {
+    pub async fn id(&self) -> ID {
         self.reader.ids.encode(Kind::Suppression, self.model.id)
     }
 

@@ -68,7 +68,7 @@ async fn pages_go_forwards_and_backwards_without_loss_or_repetition() {
             let mut seen: Vec<Uuid> = Vec::new();
             let mut from: Option<Key> = None;
             loop {
-                let request = PageRequest { limit: 2, backwards, from: from.clone() };
+                let request = PageRequest { limit: 2, backwards, from: from.clone(), counted: false };
                 let page = run(&centre.cx, &centre.system, filter.clone(), descending, request, Wanted::default())
                     .await
                     .unwrap();

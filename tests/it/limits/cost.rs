@@ -38,6 +38,12 @@ fn weights_times_pages() {
         ("{ branches(first: 10) { nodes { rooms(first: 10) { nodes { branch { name } } } } } }", json!({}), 210),
         ("{ a: timeZones { id } b: timeZones { id } }", json!({}), 10),
         (
+            "query($ids: [ID!]!) { nodes(ids: $ids) { id ... on Room { branch { name } } } }",
+            json!({"ids": ["a", "b", "c"]}),
+            6,
+        ),
+        ("query($ids: [ID!]!) { nodes(ids: $ids) { ... on Versioned { version } } }", json!({"ids": ["a", "b"]}), 2),
+        (
             "{ ...A ...A } fragment A on Query { rooms(first: 5) { ...B } } fragment B on RoomConnection { nodes { branch { name } } }",
             json!({}),
             20,

@@ -3,6 +3,7 @@
 //! the count is exact on any number of nodes; only a hash of the word is stored; the word names its tenant.
 
 mod authorise;
+pub mod find;
 pub mod issue;
 pub mod redeem;
 pub mod revoke;

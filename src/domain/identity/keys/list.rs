@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::{ApiKey, Row, columns};
 use crate::{
     auth::{Actor, Permission, Scope},
-    db::Sql,
+    db::{Sql, TenantTx},
     domain::{
         cx::Cx,
-        page::{Page, PageRequest},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
 };
@@ -33,6 +33,7 @@ macro_rules! page_of_keys {
 
 const FORWARDS: Sql = page_of_keys!("<", "created_at DESC, id DESC");
 const BACKWARDS: Sql = page_of_keys!(">", "created_at, id");
+const COUNT: Sql = counting!(page_of_keys!("<", "created_at DESC, id DESC"));
 
 /// A page of them.
 ///
@@ -42,9 +43,23 @@ pub async fn run(cx: &Cx, actor: &Actor, page: &PageRequest<Key>) -> Result<Page
     actor.require(Permission::UserAdmin, Scope::Centre)?;
     let tx = cx.read(actor).await?;
     let sql = if page.backwards { BACKWARDS } else { FORWARDS };
-    let rows: Vec<Row> = tx
-        .all(sql, [page.from.map(|key| key.0).into(), page.from.map(|key| key.1).into(), page.fetch().into()])
-        .await?;
+    let values = |page: &PageRequest<Key>| {
+        let (at, id) = page.from.unzip();
+        [at.into(), id.into(), page.fetch().into()]
+    };
+    let rows: Vec<Row> = tx.all(sql, values(page)).await?;
+    let total = page.total(&tx, COUNT, values).await?;
     tx.commit().await?;
-    Ok(page.page(rows.into_iter().map(ApiKey::from).collect()))
+    Ok(Page { total, ..page.page(rows.into_iter().map(ApiKey::from).collect()) })
+}
+
+/// The keys with these ids, in no order; those that were revoked too.
+///
+/// # Errors
+/// FORBIDDEN; faults of the database.
+pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<ApiKey>, Failure> {
+    actor.require(Permission::UserAdmin, Scope::Centre)?;
+    let sql = concat!("SELECT ", columns!(), " FROM api_keys WHERE id = ANY ($1)");
+    let rows: Vec<Row> = tx.all(sql, [ids.into()]).await?;
+    Ok(rows.into_iter().map(ApiKey::from).collect())
 }
