@@ -168,3 +168,8 @@ fn refusal(caller: &Caller) -> Outcome {
     let stranger = matches!(caller.code, "NOB" | "PAG") || DEAD.contains(&caller.code);
     Outcome::Refused(if stranger { "UNAUTHENTICATED" } else { "FORBIDDEN" }.to_owned())
 }
+
+/// Who is logged in, with whatever permissions.
+fn is_staff(caller: &Caller) -> bool {
+    !matches!(caller.code, "NOB" | "PAG" | "MFA") && !DEAD.contains(&caller.code)
+}

@@ -59,6 +59,11 @@ pub fn call(stage: &Stage, name: &str, about: About<'_>, place: &Place) -> Optio
             let input = stage.world.clinic.input(place.professional, &place.start);
             Call::new(operation, document, json!({ "input": input })).showing(professional.to_string())
         }
+        "Query.node" | "Query.nodes" => {
+            let argument = if operation == "node" { "id: $id" } else { "ids: [$id]" };
+            let document = format!("query($id: ID!) {{ {operation}({argument}) {{ id }} }}");
+            Call::new(operation, document, json!({ "id": appointment })).showing(appointment.to_string())
+        }
         "Query.professionals" => list("id", &professional),
         "Query.publicAvailability" => {
             let document = "query($input: AvailabilityInput!) {

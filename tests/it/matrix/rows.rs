@@ -38,6 +38,8 @@ branches                    ADM MAN REC PRO CAS SUP TEC OPE xxx bra --- --- --- 
 emailMessages               ADM MAN REC --- CAS SUP --- OPE --- bra --- --- --- KAR --- --- --- --- --- KCR --- ---
 equipment                   ADM MAN REC PRO CAS SUP TEC OPE xxx bra --- --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
 explainUnavailable          ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
+node                        ADM MAN REC pro CAS SUP tec OPE xxx bra --- --- --- KAR kow xxx xxx xxx xxx xxx xxx xxx
+nodes                       ADM MAN REC pro CAS SUP tec OPE xxx bra --- --- --- KAR kow xxx xxx xxx xxx xxx xxx xxx
 professionals               ADM MAN REC PRO CAS SUP TEC OPE xxx BRA --- --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
 publicAvailability          ADM MAN REC PRO CAS SUP TEC OPE PAT BRA --- --- PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 publicBookingPage           ADM MAN REC PRO CAS SUP TEC OPE PAT BRA --- --- PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX

@@ -4,10 +4,14 @@ use std::{collections::BTreeMap, fmt::Write as _};
 
 use super::{
     cell::{Cell, Outcome},
-    refusal,
+    is_staff, refusal,
     rows::{self, Line},
     stage::Caller,
 };
+
+/// To whom is logged in they say NOT_FOUND where others say FORBIDDEN: they serve every kind of object, and FORBIDDEN would
+/// tell that an id is one.
+const HIDING: [&str; 2] = ["Query.node", "Query.nodes"];
 
 #[derive(Default)]
 pub struct Verdict {
@@ -67,6 +71,7 @@ impl Verdict {
 /// Whether it is what a caller gets who may not call this at all.
 fn refuses(line: &Line, caller: &Caller, outcome: &Outcome) -> bool {
     // A field that is not shown is null or empty, in an object that may be.
-    let unseen = line.is_below_the_root() && *outcome == Outcome::Hidden;
+    let hides = line.is_below_the_root() || (HIDING.contains(&line.field.as_str()) && is_staff(caller));
+    let unseen = hides && *outcome == Outcome::Hidden;
     unseen || *outcome == refusal(caller)
 }
