@@ -79,7 +79,11 @@ async fn what_is_refused_before_it_runs_is_paid_for_too() {
     let refused = [
         ("{ viewer".to_owned(), json!({}), "GRAPHQL_PARSE_FAILED"),
         (format!("{{ {aliases} }}"), json!({}), "GRAPHQL_VALIDATION_FAILED"),
-        ("query($n: Int!) { rooms(first: $n) { nodes { name } } }".to_owned(), json!({"n": "x"}), "BAD_USER_INPUT"),
+        (
+            "query($n: Int!) { rooms(first: $n) { nodes { name } } }".to_owned(),
+            json!({"n": 5_000_000_000_i64}),
+            "BAD_USER_INPUT",
+        ),
     ];
     let sender = at(&app, &one);
     for (document, variables, code) in &refused {
