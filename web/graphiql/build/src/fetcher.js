@@ -1,6 +1,7 @@
 // How the page talks to the server: queries and mutations over HTTP, subscriptions over graphql-transport-ws.
 import { createClient } from 'graphql-ws';
 import { getOperationAST, parse } from 'graphql';
+import { headersOfTabs } from './tabs.js';
 
 /** The rows of the header editor become HTTP headers, and the payload of `connection_init` for subscriptions. */
 export function createFetcher({ endpoint, socket }) {
@@ -10,11 +11,27 @@ export function createFetcher({ endpoint, socket }) {
   return (params, options) => {
     const headers = options?.headers ?? {};
     const document = options?.documentAST ?? parse(params.query);
+    if (params.operationName === 'IntrospectionQuery') {
+      return introspect(endpoint, params, headers);
+    }
     const operation = getOperationAST(document, params.operationName ?? undefined);
     return operation?.operation === 'subscription'
       ? subscribe(socketUrl.href, params, headers)
       : post(endpoint, params, headers);
   };
+}
+
+// The schema is told to who is logged in, and the editor asks for it before its header editor is there: so with the
+// headers of any tab that is logged in, too.
+async function introspect(endpoint, params, headers) {
+  let answer = await post(endpoint, params, headers);
+  for (const others of headersOfTabs()) {
+    if (answer.data) {
+      break;
+    }
+    answer = await post(endpoint, params, others);
+  }
+  return answer;
 }
 
 async function post(endpoint, params, headers) {

@@ -32,6 +32,19 @@ export function seedTabs(tabs, chosen) {
   localStorage.setItem(SERVED, JSON.stringify(served));
 }
 
+/** The headers of the tabs that have some, each once. */
+export function headersOfTabs() {
+  const tabs = readJson(STATE)?.tabs ?? [];
+  const texts = new Set(tabs.map(tab => tab.headers).filter(Boolean));
+  return [...texts].flatMap(text => {
+    try {
+      return [JSON.parse(text)];
+    } catch {
+      return [];
+    }
+  });
+}
+
 // The editor opens with the tab whose content equals what is stored of its editors, and adds a tab when there is none.
 // It empties the stored headers each time it starts, so what is stored is set right before.
 function store(tabs, index) {
