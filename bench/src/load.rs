@@ -28,6 +28,14 @@ pub struct Run {
 }
 
 impl Run {
+    /// The run, if nothing was refused: a refusal costs less than an answer, and would look like speed.
+    pub fn complete(self) -> Result<Self> {
+        match &self.complaint {
+            Some(said) => Err(Fail::new(format!("{} requests were refused, the first: {said}", self.refused))),
+            None => Ok(self),
+        }
+    }
+
     /// Good answers in a second.
     pub fn throughput(&self) -> f64 {
         self.latencies.len() as f64 / self.elapsed.as_secs_f64().max(f64::EPSILON)

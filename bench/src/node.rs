@@ -28,6 +28,17 @@ pub const APP_PASSWORD: &str = "bench";
 const SECRET: &str = "horae-bench-horae-bench-horae-bench-horae-bench";
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// What one caller or address may do.
+const LIMITS: [&str; 7] = [
+    "HORAE_COST_CAPACITY",
+    "HORAE_COST_PER_SECOND",
+    "HORAE_ATTEMPTS_PER_ADDRESS",
+    "HORAE_ATTEMPTS_PER_ACCOUNT",
+    "HORAE_MAX_SOCKETS_PER_ACTOR",
+    "HORAE_MAX_SOCKETS_PER_ADDRESS",
+    "HORAE_MAX_SUBSCRIPTIONS_PER_ACTOR",
+];
+
 /// How to run `horae` against a cluster.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -65,6 +76,10 @@ impl Program {
         let mut command = Command::new(&self.binary);
         // Every setting but these has its default, whatever the caller's environment says.
         command.env_clear().env("HORAE_SECRET", SECRET);
+        // A few desks on one machine do the work of hundreds: every limit is looked at, and none is reached.
+        for limit in LIMITS {
+            command.env(limit, "100000000");
+        }
         command.env("DATABASE_URL", &self.admin_url).env("DATABASE_APP_URL", &self.app_url);
         command.env("HORAE_MAIL_FOLDER", self.folder.join("mailbox"));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);

@@ -60,6 +60,13 @@ impl Answers {
         }
     }
 
+    /// The answer under this key, if it is there already.
+    #[must_use]
+    pub fn made<T: Send + Sync + 'static>(&self, key: &AnswerKey) -> Option<Arc<T>> {
+        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(cells.get(key)?.get()?).downcast().ok()
+    }
+
     fn cell(&self, key: &AnswerKey) -> Option<Cell> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = cells.get(key) {

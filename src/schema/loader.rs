@@ -139,7 +139,9 @@ impl Levels {
         }
         let Some(answer) = self.ask(&keys) else {
             let keys: Vec<K> = keys.into_iter().collect();
-            return self.batch.load(&keys).await;
+            // In a box: resolvers that may load are everywhere, the engine makes room for one at each field of each object,
+            // and this is never reached where an operation drives the loaders.
+            return Box::pin(self.batch.load(&keys)).await;
         };
         let gone = |_| SharedFailure::from(Failure::fault("an operation ended while its loaders were asked"));
         let found = answer.await.map_err(gone)??;

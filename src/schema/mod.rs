@@ -7,6 +7,7 @@ pub mod centre;
 pub mod error;
 pub mod id;
 pub mod identity;
+mod in_place;
 pub mod limits;
 pub mod live;
 pub mod loader;

@@ -3,7 +3,10 @@
 use std::{any::TypeId, net::IpAddr, sync::Arc};
 
 use async_graphql::{Context, Data, Executor, Pos, Request, Response};
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::{
+    FutureExt as _,
+    stream::{self, BoxStream, StreamExt as _},
+};
 
 use super::{
     ApiSchema,
@@ -208,7 +211,8 @@ impl Executor for Api {
             });
             told.boxed()
         };
-        stream::once(responses).flatten().boxed()
+        // In a box of its own, which is given back when the operation has begun: a subscription lives for hours.
+        stream::once(responses.boxed()).flatten().boxed()
     }
 }
 

@@ -69,11 +69,11 @@ pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
         requests.get(turn % requests.len()).cloned()
     };
     let (clients, time) = (bench.clients, bench.scale.time());
-    closed_loop(node.address, clients, time / 2, &mut next).await?;
+    closed_loop(node.address, clients, time / 2, &mut next).await?.complete()?;
     let mut rounds = Rounds::default();
     let bar = say::bar("day agenda", bench.scale.rounds);
     for _ in 0..bench.scale.rounds {
-        let ours = closed_loop(node.address, clients, time, &mut next).await?;
+        let ours = closed_loop(node.address, clients, time, &mut next).await?.complete()?;
         rounds.add(&ours, &floor.run(clients, time, 0).await?);
         bar.inc(1);
     }

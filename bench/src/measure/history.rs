@@ -55,7 +55,7 @@ pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
                 turn += 1;
                 requests.get(turn % requests.len()).cloned()
             };
-            let run = closed_loop(node.address, 1, time, next).await?;
+            let run = closed_loop(node.address, 1, time, next).await?.complete()?;
             // The first round warms caches up.
             if round > 0 {
                 all.extend(&run.latencies);

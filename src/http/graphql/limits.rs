@@ -7,6 +7,7 @@
 //!
 //! What a document *costs* (database work, list sizes) does not belong here.
 
+mod documents;
 mod guard;
 mod measure;
 mod scan;
@@ -14,6 +15,7 @@ mod scan;
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, ServerError};
 
+pub use documents::Documents;
 pub use guard::DocumentGuard;
 
 use super::code;
@@ -71,9 +73,14 @@ impl DocumentLimits {
         let document = request.parsed_query().map_err(|error| code::labelled(shorten(error), code::PARSE_FAILED))?;
         measure::check(document, self)
             .map_err(|refused| code::labelled(refused.into_server_error(), code::VALIDATION_FAILED))?;
-        request.data.insert(Measured);
+        is_measured(request);
         Ok(())
     }
+}
+
+/// The request's document fits; nobody need look at it again.
+fn is_measured(request: &mut Request) {
+    request.data.insert(Measured);
 }
 
 /// The kind of the operation that this request would run, if its document parses and the choice is unambiguous.

@@ -41,7 +41,7 @@ use crate::http::RequestId;
 use crate::telemetry::operation;
 
 pub use gate::{Admission, Gate, Party, Refusal};
-pub use limits::{DocumentGuard, DocumentLimits};
+pub use limits::{DocumentGuard, DocumentLimits, Documents};
 pub use meter::{OperationNames, TenantLabel};
 pub use socket::{SocketOptions, SocketPlaces, Sockets};
 pub use toll::Toll;
@@ -50,7 +50,7 @@ pub use toll::Toll;
 #[derive(Debug, Clone)]
 pub struct TransportOptions {
     /// Bounds on each document.
-    pub limits: DocumentLimits,
+    pub documents: Documents,
     /// Longest body of a POST, in bytes.
     pub max_body: usize,
     /// Longest time for a body to arrive.
@@ -66,7 +66,7 @@ pub struct TransportOptions {
 impl Default for TransportOptions {
     fn default() -> Self {
         Self {
-            limits: DocumentLimits::default(),
+            documents: Documents::default(),
             max_body: 256 * 1024,
             body_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(30),
@@ -166,7 +166,7 @@ async fn answer<E: Executor, G: Gate>(
         Err(missing) => return no_document(missing, media, &request_id),
     };
 
-    if let Err(error) = transport.options.limits.check(&mut request) {
+    if let Err(error) = transport.options.documents.check(&mut request) {
         let refused = toll::refuse(Toll::of(&request.data, None), error).await;
         return respond::executed(media, refused, &request_id);
     }

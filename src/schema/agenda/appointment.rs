@@ -33,6 +33,7 @@ use crate::{
             audit::{AuditEntry, AuditEntryConnection},
             types::{Actor, actor},
         },
+        in_place::{InPlace, InPlaceList},
         money::Money,
         notifications::{EmailsOf, types::EmailMessage},
         page::{PageArguments, connection},
@@ -108,16 +109,17 @@ impl Appointment {
 
     /// For whom; null in holds, and for who may not see patients.
     #[graphql(directive = auth::apply(vec![P::PatientRead]))]
-    async fn patient(&self) -> Option<Patient> {
+    async fn patient(&self) -> Option<InPlace<Patient>> {
         let actor = &self.reader.actor;
         let may = actor.may(Permission::PatientRead, Scope::Branch(self.view.branch));
-        self.view.patient.as_ref().filter(|_| may).map(|patient| Patient::new(&self.reader, Arc::clone(patient)))
+        let patient = self.view.patient.as_ref().filter(|_| may);
+        patient.map(|patient| InPlace(Patient::new(&self.reader, Arc::clone(patient))))
     }
 
     /// The treatments, one after the other.
-    async fn items(&self) -> Vec<AppointmentItem> {
-        let item = |at| AppointmentItem { reader: Arc::clone(&self.reader), view: Arc::clone(&self.view), at };
-        (0..self.view.items.len()).map(item).collect()
+    async fn items(&self) -> InPlaceList<InPlace<AppointmentItem>> {
+        let item = |at| InPlace(AppointmentItem { reader: Arc::clone(&self.reader), view: Arc::clone(&self.view), at });
+        InPlaceList((0..self.view.items.len()).map(item).collect())
     }
 
     /// Everything that it takes, by kind and name.
@@ -297,25 +299,28 @@ impl AppointmentItem {
 #[Object]
 impl AppointmentItem {
     /// What.
-    async fn treatment(&self) -> Result<Treatment, ApiError> {
+    async fn treatment(&self) -> Result<InPlace<Treatment>, ApiError> {
         let id = self.item()?.treatment;
         if let Some(treatment) = self.view.related.treatments.get(&id) {
-            return Ok(Treatment::new(Arc::clone(&self.reader), Arc::clone(treatment)));
+            return Ok(InPlace(Treatment::new(Arc::clone(&self.reader), Arc::clone(treatment))));
         }
         let treatment = Treatment::load(&self.reader, id).await?;
-        treatment.ok_or_else(|| Failure::fault("an appointment's treatment is missing").into())
+        treatment.map(InPlace).ok_or_else(|| Failure::fault("an appointment's treatment is missing").into())
     }
 
     /// Who attends.
-    async fn professional(&self) -> Option<Result<Professional, ApiError>> {
+    async fn professional(&self) -> Option<Result<InPlace<Professional>, ApiError>> {
         let professional = async { self.resource(self.item()?.professional, ResourceKind::Professional).await };
-        professional.await.map(|one| one.map(|one| Professional::new(Arc::clone(&self.reader), one))).transpose()
+        professional
+            .await
+            .map(|one| one.map(|one| InPlace(Professional::new(Arc::clone(&self.reader), one))))
+            .transpose()
     }
 
     /// Where in the branch.
-    async fn room(&self) -> Option<Result<Room, ApiError>> {
+    async fn room(&self) -> Option<Result<InPlace<Room>, ApiError>> {
         let room = async { self.resource(self.item()?.room, ResourceKind::Room).await };
-        room.await.map(|one| one.map(|one| Room::new(Arc::clone(&self.reader), one))).transpose()
+        room.await.map(|one| one.map(|one| InPlace(Room::new(Arc::clone(&self.reader), one)))).transpose()
     }
 
     /// Start of the treatment, without the buffer before.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use async_graphql::Object;
 use chrono_tz::Tz;
 
-use super::{appointment::Appointment, range::TimeRange, schedule::ScheduleException, types::appointments};
+use super::{appointment::Appointment, range::TimeRange, schedule::ScheduleException};
 use crate::{
     domain::agenda::day,
     schema::{
         centre::types::{BookableResource, Branch},
+        in_place::{InPlace, InPlaceList},
         request::Reader,
         scalar::EventCursor,
     },
@@ -72,8 +73,9 @@ impl AgendaColumn {
     }
 
     /// Appointments by start. Those that were cancelled, were rejected or ran out are left out.
-    async fn appointments(&self) -> Vec<Appointment> {
-        appointments(&self.reader, self.model.appointments.iter().cloned())
+    async fn appointments(&self) -> InPlaceList<InPlace<Appointment>> {
+        let appointment = |view| InPlace(Appointment::new(&self.reader, view));
+        InPlaceList(self.model.appointments.iter().map(appointment).collect())
     }
 
     /// What takes working time away: closures, blocks and holidays, of its own and of the branch.

@@ -60,16 +60,17 @@ impl<T: OutputType> OutputType for Shared<T> {
     }
 
     async fn resolve(&self, ctx: &ContextSelectionSet<'_>, field: &Positioned<Field>) -> ServerResult<Value> {
-        let Some(event) = &self.event else { return self.item.resolve(ctx, field).await };
-        let answer = event
-            .answers
-            .get(&self.key, || async {
-                let value = self.item.resolve(ctx, field).await.map_err(|error| Unshared(Own::Failed(error)))?;
-                let whole = ctx.query_env.errors.lock().is_ok_and(|errors| errors.is_empty());
-                if whole { Ok(value) } else { Err(Unshared(Own::Partly(value))) }
-            })
-            .await;
-        match answer {
+        let Some(event) = &self.event else { return Box::pin(self.item.resolve(ctx, field)).await };
+        if let Some(value) = event.answers.made::<Value>(&self.key) {
+            return Ok(Value::clone(&value));
+        }
+        let make = || async {
+            let value = self.item.resolve(ctx, field).await.map_err(|error| Unshared(Own::Failed(error)))?;
+            let whole = ctx.query_env.errors.lock().is_ok_and(|errors| errors.is_empty());
+            if whole { Ok(value) } else { Err(Unshared(Own::Partly(value))) }
+        };
+        // In a box, because a stream keeps room for this between its events.
+        match Box::pin(event.answers.get(&self.key, make)).await {
             Ok(value) => Ok(Value::clone(&value)),
             Err(Unshared(Own::Partly(value))) => Ok(value),
             Err(Unshared(Own::Failed(error))) => Err(error),

@@ -110,6 +110,8 @@ fn some_if_any<T>(list: Vec<T>) -> Option<Vec<T>> {
 /// What a delivery is in the API, and the event whose answers it shares.
 type Item<T> = Option<(T, Option<Arc<Event>>)>;
 
+/// Opens the stream. What that takes is in a box that is given back, because the engine keeps room for it as long as the
+/// stream lives.
 async fn open<T, F>(
     ctx: &Context<'_>,
     reader: &Arc<Reader>,
@@ -122,7 +124,7 @@ where
 {
     let live = ctx.data_opt::<Arc<Live>>().ok_or_else(|| Failure::fault("the schema was built without live events"))?;
     let key: AnswerKey = answer_key(ctx, &reader.actor);
-    let stream = live.subscribe(Arc::clone(&reader.actor), wanted).await?;
+    let stream = Box::pin(live.subscribe(Arc::clone(&reader.actor), wanted)).await?;
     let reader = Arc::clone(reader);
     Ok(stream.into_stream().filter_map(move |delivery| {
         let item = item(&reader, delivery).map(|(item, event)| Shared::new(item, event, key));

@@ -139,7 +139,7 @@ pub(super) fn start<E: Executor>(
     request.data.insert(request_id.clone());
     request.data.insert(request_id.of_operation());
     let mut meter = Meter::new("ws");
-    if let Err(error) = options.limits.check(&mut request) {
+    if let Err(error) = options.documents.check(&mut request) {
         let failed = futures::stream::once(toll::refuse(Toll::of(&request.data, Some(&session)), error)).boxed();
         return Started { results: failed, is_subscription: false, request_id, meter };
     }
