@@ -15,6 +15,7 @@ use crate::{
     db::Sql,
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest},
         refusal::{Failure, Refusal},
     },
@@ -168,6 +169,13 @@ pub async fn run(
             ],
         )
         .await?;
+    if rows.is_empty() {
+        let named = Named::default()
+            .one(Thing::Branch, filter.branch, "filter.branchId")
+            .one(Thing::Patient, filter.patient, "filter.patientId")
+            .one(Thing::Resource, filter.resource, "filter.resourceId");
+        named.require(&tx, actor).await?;
+    }
     let views = assemble(&tx, rows, wanted, Related::default()).await?;
     tx.commit().await?;
     Ok(page.page(views))

@@ -14,6 +14,7 @@ use crate::{
     db::TenantTx,
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest},
         refusal::{Failure, Refusal},
     },
@@ -185,6 +186,15 @@ pub async fn resources(
             ],
         )
         .await?;
+    // A treatment that nobody has described needs nothing in particular, so all resources fit it.
+    if rows.is_empty() || filter.treatment.is_some() {
+        let named = Named::default().one(Thing::Branch, filter.branch, "filter.branchId").one(
+            Thing::Treatment,
+            filter.treatment,
+            "filter.treatmentId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     Ok(page.page(rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?))
 }
@@ -237,6 +247,14 @@ pub async fn treatments(
             ],
         )
         .await?;
+    if rows.is_empty() {
+        let named = Named::default().one(Thing::Branch, filter.branch, "filter.branchId").one(
+            Thing::TreatmentCategory,
+            filter.category,
+            "filter.categoryId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     Ok(page.page(rows.into_iter().map(Treatment::try_from).collect::<Result<_, _>>()?))
 }

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         centre::list::{ByName, folded, pattern},
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest},
         refusal::Failure,
     },
@@ -78,6 +79,15 @@ pub async fn run(
             ],
         )
         .await?;
+    // Who works in every branch works in one that is not there.
+    if rows.is_empty() || filter.branch.is_some() {
+        let named = Named::default().one(Thing::Role, filter.role, "filter.roleId").one(
+            Thing::Branch,
+            filter.branch,
+            "filter.branchId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     Ok(page.page(rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?))
 }

@@ -9,6 +9,7 @@ use crate::{
     db::TenantTx,
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest},
         refusal::{Failure, Refusal},
     },
@@ -80,6 +81,9 @@ pub async fn list(
             ],
         )
         .await?;
+    if rows.is_empty() {
+        Named::default().one(Thing::Appointment, filter.related_id, "filter.relatedId").require(&tx, actor).await?;
+    }
     tx.commit().await?;
     let rows = rows.into_iter().map(EmailMessage::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(page.page(rows))

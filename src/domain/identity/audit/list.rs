@@ -10,6 +10,7 @@ use crate::{
     db::Sql,
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest},
         refusal::{Failure, Refusal},
     },
@@ -95,6 +96,14 @@ pub async fn run(cx: &Cx, actor: &Actor, filter: Filter, page: &PageRequest<Key>
             ],
         )
         .await?;
+    if rows.is_empty() {
+        let named = Named::default().one(Thing::Anything, filter.subject, "filter.subjectId").one(
+            Thing::Anything,
+            filter.actor,
+            "filter.actorId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     Ok(page.page(rows.into_iter().map(Entry::from).collect()))
 }
