@@ -14,6 +14,7 @@ pub mod event_cursor;
 pub mod facts;
 pub mod idempotency;
 pub mod identity;
+pub mod known;
 pub mod limit;
 pub mod money;
 pub mod notifications;

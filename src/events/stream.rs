@@ -19,6 +19,7 @@ use crate::{
     domain::{
         agenda::visibility::Sight,
         event_cursor::EventCursor,
+        known::{Named, Thing},
         refusal::{Failure, Refusal},
     },
 };
@@ -55,6 +56,18 @@ pub struct Wanted {
     pub resources: Option<Vec<Uuid>>,
     /// The word of the last event it has seen; none: it begins now.
     pub after: Option<String>,
+}
+
+impl Wanted {
+    /// What has to be there, and where a client said so.
+    fn named(&self) -> Named {
+        let branches = self.branches.as_deref().unwrap_or_default();
+        let named = match self.topic {
+            Topic::Agenda => Named::default().one(Thing::Branch, branches.first().copied(), "branchId"),
+            Topic::Bookings => Named::default().all(Thing::Branch, branches, "branchIds"),
+        };
+        named.all(Thing::Resource, self.resources.as_deref().unwrap_or_default(), "resourceIds")
+    }
 }
 
 /// Why a stream cannot go on.
@@ -129,17 +142,10 @@ struct Interest {
 
 impl Interest {
     /// # Errors
-    /// When the actor may not see the topic, or not in one of these branches.
+    /// When the actor may not see the topic.
     fn of(actor: &Actor, wanted: &Wanted) -> Result<Self, Failure> {
         let sight = Sight::of(actor, Scope::Anywhere)?;
         let branches = match (&wanted.branches, &sight.branches) {
-            (Some(asked), Some(seen)) if !asked.iter().all(|branch| seen.contains(branch)) => {
-                let field = match wanted.topic {
-                    Topic::Agenda => "branchId",
-                    Topic::Bookings => "branchIds",
-                };
-                return Err(Refusal::not_found(field).into());
-            }
             (Some(asked), _) => Some(asked.clone()),
             (None, seen) => seen.as_ref().map(|seen| seen.to_vec()),
         };
@@ -225,6 +231,7 @@ pub struct Subscription {
 impl Subscription {
     pub(super) async fn open(hub: Arc<Hub>, actor: Arc<Actor>, wanted: Wanted) -> Result<Self, Failure> {
         let interest = Interest::of(&actor, &wanted)?;
+        let named = wanted.named();
         let after =
             wanted.after.map(|word| EventCursor::open(&hub.cx.seal, &word).ok_or_else(not_a_cursor)).transpose()?;
         if after.is_some_and(|after| after.tenant_key != actor.tenant.key) {
@@ -233,6 +240,7 @@ impl Subscription {
         }
         // A closed centre says so here.
         let tx = hub.cx.read(&actor).await?;
+        named.require(&tx, &actor).await?;
         let recovery = match after {
             Some(after) => Some(recovery(&tx, after, &interest).await?),
             None => None,

@@ -144,12 +144,12 @@ mod tests {
             self.0
         }
 
-        async fn fails(&self) -> Result<i32, &'static str> {
-            if self.0 == 2 { Err("two is refused") } else { Ok(self.0) }
+        async fn fails(&self) -> async_graphql::Result<i32> {
+            if self.0 == 2 { Err("two is refused".into()) } else { Ok(self.0) }
         }
 
-        async fn nothing(&self) -> Option<Result<i32, &'static str>> {
-            (self.0 == 2).then_some(Err("two is refused"))
+        async fn nothing(&self) -> Option<async_graphql::Result<i32>> {
+            (self.0 == 2).then(|| Err("two is refused".into()))
         }
     }
 

@@ -14,6 +14,7 @@ mod centre;
 mod embedded;
 mod http_pages;
 mod identity;
+mod isolation;
 mod jobs;
 mod limits;
 mod live;

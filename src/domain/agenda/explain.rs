@@ -16,7 +16,7 @@ use crate::{
     auth::{Actor, Scope},
     domain::{
         booking::{
-            book::Book,
+            book::{Book, PatientChoice},
             input::{self, ClockPolicies, MAX_ITEMS},
             slot::SlotToken,
         },
@@ -25,6 +25,7 @@ use crate::{
             query,
         },
         cx::Cx,
+        known::{Named, Thing},
         refusal::{Code, Failure, Refusal},
         time::{intersect, subtract},
     },
@@ -168,6 +169,13 @@ pub async fn of_booking(cx: &Cx, actor: &Actor, input: &Book) -> Result<(Tz, Vec
     let now = cx.now();
     let tx = cx.read(actor).await?;
     let branch = query::find_branch(&tx, input.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
+    let patient = match &input.patient {
+        Some(PatientChoice::Known(patient)) => Some(*patient),
+        _ => None,
+    };
+    let named =
+        Named::default().one(Thing::Patient, patient, "patientId").one(Thing::Appointment, input.hold, "holdId");
+    named.require(&tx, actor).await?;
     let wanted = match &input.slot_token {
         Some(word) => {
             let token =

@@ -15,6 +15,7 @@ use crate::{
     db::Sql,
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest, counting},
         refusal::{Failure, Refusal},
     },
@@ -174,6 +175,13 @@ pub async fn run(
     let tx = cx.read(actor).await?;
     let rows: Vec<Row> = tx.all(text(path, ask), values(page.from.as_ref(), ascending, page.fetch())).await?;
     let total = page.total(&tx, text(path, Ask::Count), |whole| values(None, true, whole.fetch())).await?;
+    if rows.is_empty() {
+        let named = Named::default()
+            .one(Thing::Branch, filter.branch, "filter.branchId")
+            .one(Thing::Patient, filter.patient, "filter.patientId")
+            .one(Thing::Resource, filter.resource, "filter.resourceId");
+        named.require(&tx, actor).await?;
+    }
     let views = assemble(&tx, rows, wanted, Related::default()).await?;
     tx.commit().await?;
     Ok(Page { total, ..page.page(views) })

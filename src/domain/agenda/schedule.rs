@@ -17,6 +17,7 @@ use crate::{
     domain::{
         cx::Cx,
         facts::{Facts, facts, many, text},
+        known::{Named, Thing},
         refusal::Failure,
         time::WeeklyWindow,
     },
@@ -129,6 +130,11 @@ pub async fn list(cx: &Cx, actor: &Actor, branch: Uuid, resource: Option<Uuid>) 
     let sight = Sight::of(actor, Scope::Branch(branch))?;
     let tx = cx.read(actor).await?;
     let mut found = of_branch(&tx, branch, resource).await?;
+    if found.is_empty() {
+        let named =
+            Named::default().one(Thing::Branch, Some(branch), "branchId").one(Thing::Resource, resource, "resourceId");
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     found.retain(|one| sight.own.is_none_or(|own| own == one.resource));
     Ok(found)

@@ -66,9 +66,13 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure
     let branch = query::find_branch(&tx, input.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
     lock(&tx, &input, &branch).await?;
     let others = of_branch(&tx, branch.id, Some(input.resource)).await?;
-    clash(&input, &windows, &others)?;
     let before = others.iter().find(|one| Some(one.id) == input.id);
-    let id = write(cx, &tx, &input, &windows).await?;
+    if input.id.is_some() && before.is_none() {
+        // Before anything that the resource's other schedules say: an id of nothing must not be told from another centre's.
+        return Err(Refusal::not_found("id").into());
+    }
+    clash(&input, &windows, &others)?;
+    let id = write(cx, &tx, &input, &windows, before).await?;
     let schedule =
         by_ids(&tx, vec![id]).await?.pop().ok_or_else(|| Failure::fault("the schedule just written is gone"))?;
     let now = cx.now();
@@ -147,7 +151,13 @@ fn clash(input: &Input, windows: &[WeeklyWindow], others: &[Schedule]) -> Result
     Ok(())
 }
 
-async fn write(cx: &Cx, tx: &TenantTx, input: &Input, windows: &[WeeklyWindow]) -> Result<Uuid, Failure> {
+async fn write(
+    cx: &Cx,
+    tx: &TenantTx,
+    input: &Input,
+    windows: &[WeeklyWindow],
+    before: Option<&Schedule>,
+) -> Result<Uuid, Failure> {
     let name = input.name.trim();
     let written = match (input.id, input.version) {
         (Some(id), Some(version)) => {
@@ -179,10 +189,9 @@ async fn write(cx: &Cx, tx: &TenantTx, input: &Input, windows: &[WeeklyWindow]) 
         other => other?,
     };
     if rows == 0 {
-        // Gone, of another resource or branch, or changed meanwhile.
-        let known = by_ids(tx, vec![id]).await?.pop();
-        let same = known.filter(|one| one.resource == input.resource && one.branch == input.branch);
-        return Err(same.map_or_else(|| Refusal::not_found("id"), |one| Refusal::version_conflict(one.version)).into());
+        // The resource is locked, so it is there; the version is another.
+        let refusal = before.map_or_else(|| Refusal::not_found("id"), |one| Refusal::version_conflict(one.version));
+        return Err(refusal.into());
     }
     tx.run("DELETE FROM schedule_windows WHERE schedule_id = $1", [id.into()]).await?;
     let rows = windows.iter().map(|window| {

@@ -16,6 +16,7 @@ use crate::{
     db::{Sql, TenantTx},
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest, counting, known},
         refusal::{Failure, Refusal},
     },
@@ -191,6 +192,15 @@ pub async fn resources(
     let tx = cx.read(actor).await?;
     let rows: Vec<ResourceRow> = tx.all(sql, values(page)).await?;
     let total = page.total(&tx, counting!(resources_page!(">", "ASC")), values).await?;
+    // A treatment that nobody has described needs nothing in particular, so all resources fit it.
+    if rows.is_empty() || filter.treatment.is_some() {
+        let named = Named::default().one(Thing::Branch, filter.branch, "filter.branchId").one(
+            Thing::Treatment,
+            filter.treatment,
+            "filter.treatmentId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     let rows = rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?;
     Ok(Page { total, ..page.page(rows) })
@@ -243,6 +253,14 @@ pub async fn treatments(
     let tx = cx.read(actor).await?;
     let rows: Vec<TreatmentRow> = tx.all(sql, values(page)).await?;
     let total = page.total(&tx, counting!(treatments_page!(">", "ASC")), values).await?;
+    if rows.is_empty() {
+        let named = Named::default().one(Thing::Branch, filter.branch, "filter.branchId").one(
+            Thing::TreatmentCategory,
+            filter.category,
+            "filter.categoryId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     let rows = rows.into_iter().map(Treatment::try_from).collect::<Result<_, _>>()?;
     Ok(Page { total, ..page.page(rows) })

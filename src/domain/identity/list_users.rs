@@ -8,6 +8,7 @@ use crate::{
     domain::{
         centre::list::{ByName, folded, pattern},
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest, counting},
         refusal::Failure,
     },
@@ -77,6 +78,15 @@ pub async fn run(
     let tx = cx.read(actor).await?;
     let rows: Vec<UserRow> = tx.all(sql, values(page)).await?;
     let total = page.total(&tx, counting!(users_page!(">", "ASC")), values).await?;
+    // Who works in every branch works in one that is not there.
+    if rows.is_empty() || filter.branch.is_some() {
+        let named = Named::default().one(Thing::Role, filter.role, "filter.roleId").one(
+            Thing::Branch,
+            filter.branch,
+            "filter.branchId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     let rows = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
     Ok(Page { total, ..page.page(rows) })

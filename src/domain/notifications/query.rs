@@ -9,6 +9,7 @@ use crate::{
     db::{Sql, TenantTx},
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest, counting},
         refusal::{Failure, Refusal},
     },
@@ -78,6 +79,9 @@ pub async fn list(
     let tx = cx.read(actor).await?;
     let rows: Vec<EmailRow> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
     let total = page.total(&tx, COUNT, values).await?;
+    if rows.is_empty() {
+        Named::default().one(Thing::Appointment, filter.related_id, "filter.relatedId").require(&tx, actor).await?;
+    }
     tx.commit().await?;
     let rows = rows.into_iter().map(EmailMessage::try_from).collect::<Result<Vec<_>, _>>()?;
     Ok(Page { total, ..page.page(rows) })

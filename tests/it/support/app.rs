@@ -235,11 +235,20 @@ impl Client {
 
     /// Status and answer.
     pub async fn answer(&self, query: &str, variables: Value) -> (StatusCode, Value) {
+        self.posted(json!({"query": query, "variables": variables})).await
+    }
+
+    /// The answer to a request that is more than a document and its variables.
+    pub async fn post(&self, body: Value) -> Value {
+        self.posted(body).await.1
+    }
+
+    async fn posted(&self, body: Value) -> (StatusCode, Value) {
         let mut request = Request::post("/graphql").header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let body = json!({"query": query, "variables": variables}).to_string();
+        let body = body.to_string();
         let response = self.router.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = response.status();
         let bytes = response.into_body().collect().await.unwrap().to_bytes();

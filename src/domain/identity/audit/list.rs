@@ -10,6 +10,7 @@ use crate::{
     db::{Sql, TenantTx},
     domain::{
         cx::Cx,
+        known::{Named, Thing},
         page::{Page, PageRequest, counting},
         refusal::{Failure, Refusal},
     },
@@ -104,6 +105,14 @@ pub async fn run(cx: &Cx, actor: &Actor, filter: Filter, page: &PageRequest<Key>
     let tx = cx.read(actor).await?;
     let rows: Vec<EntryRow> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
     let total = page.total(&tx, COUNT, values).await?;
+    if rows.is_empty() {
+        let named = Named::default().one(Thing::Anything, filter.subject, "filter.subjectId").one(
+            Thing::Anything,
+            filter.actor,
+            "filter.actorId",
+        );
+        named.require(&tx, actor).await?;
+    }
     tx.commit().await?;
     Ok(Page { total, ..page.page(rows.into_iter().map(Entry::from).collect()) })
 }
