@@ -195,6 +195,7 @@ fn agenda() -> Vec<Call> {
                 "idempotencyKey": "#key", "appointmentId": "#mailed", "version": 1, "items": [item],
             }),
         ),
+        call("resendEmail", json!({"id": "#email", "idempotencyKey": "#key"})),
         call("transitionAppointment", json!({"id": "#mailed", "version": 1, "to": "CONFIRMED"})),
         input(
             "upsertSchedule",

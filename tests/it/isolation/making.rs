@@ -137,6 +137,13 @@ impl House {
                 assert_eq!(booked["userErrors"], json!([]));
                 booked["appointment"]["id"].clone()
             }
+            "email" => {
+                Box::pin(self.make(app, "mailed")).await;
+                let sql = "SELECT id FROM email_messages WHERE kind = 'APPOINTMENT_CONFIRMATION' ORDER BY created_at DESC, id DESC LIMIT 1";
+                let id: Uuid = self.one(sql, vec![]).await;
+                self.centre.run("UPDATE email_messages SET status = 'FAILED' WHERE id = $1", vec![id.into()]).await;
+                self.id(Kind::EmailMessage, id)
+            }
             "slot" | "pageSlot" => self.slot(name == "pageSlot").await,
             "hold" | "pageHold" => {
                 let token = self.slot(name == "pageHold").await;
