@@ -108,7 +108,8 @@ async fn the_key_reads_nothing_but_what_is_public() {
     // What each field needs to be a valid question, so that it is refused for its caller and not for its form.
     let arguments = |field: &str| match field {
         "agenda" => json!({"branchId": branch, "from": "2026-07-14", "to": "2026-07-14", "groupBy": "ROOM"}),
-        "appointment" => json!({"id": one["id"]}),
+        "appointment" | "node" => json!({"id": one["id"]}),
+        "nodes" => json!({"ids": [one["id"]]}),
         "appointments" => json!({"filter": {"range": range}, "first": 5}),
         "availability" => json!({"input": availability}),
         "explainUnavailable" => json!({"input": clinic.input(clinic.professionals[0], "2026-07-14T10:00:00-04:00")}),
