@@ -20,7 +20,7 @@ use crate::{
     fail::{Fail, Result},
     fill::Data,
     http::{Connection, is_clean},
-    node::free_address,
+    node::{Node, free_address},
     report::{Finding, Measurement},
     say,
     stats::{Latencies, median, ratio, round},
@@ -61,13 +61,13 @@ pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
     let token = desks.tokens.first().ok_or_else(|| Fail::new("no centre to watch"))?;
     let mut slots = Slots::open(data, bench.folder)?;
 
-    // Some sockets first, so that what the first subscriber of a centre sets up is not counted as theirs.
-    drop(subscribe_all(node.address, token, WATCH, 50).await?);
-    sleep(Duration::from_secs(2)).await;
-    let before = node.memory().await?;
     let sockets = subscribe_all(node.address, token, WATCH, count).await?;
+    // What as many more add: the first ones also fill what all share, and what logins took is given back late.
+    let before = settled(&node).await?;
+    let more = subscribe_all(node.address, token, WATCH, count).await?;
+    let after = settled(&node).await?;
+    drop(more);
     sleep(Duration::from_secs(2)).await;
-    let after = node.memory().await?;
     let kilobytes = round(after.saturating_sub(before) as f64 / 1024.0 / count as f64);
     let mut ours = Subscribers::listen(sockets);
 
@@ -158,6 +158,18 @@ pub async fn run(bench: &Bench<'_>, data: &Data) -> Result<Measurement> {
         "bytes": length,
     });
     Ok(Measurement { findings: vec![delivery, memory], figures })
+}
+
+/// Resident memory when it has stopped to change: an allocator gives back what is free a while later.
+async fn settled(node: &Node) -> Result<u64> {
+    let (mut last, mut quiet) = (node.memory().await?, 0);
+    while quiet < 6 {
+        sleep(Duration::from_millis(500)).await;
+        let now = node.memory().await?;
+        quiet = if now.abs_diff(last) < 64 * 1024 { quiet + 1 } else { 0 };
+        last = now;
+    }
+    Ok(last)
 }
 
 /// Delays behind `answered` until each subscriber has the message. What arrived before the answer took no time.
