@@ -46,6 +46,7 @@ pub struct Program {
     admin_url: String,
     app_url: String,
     folder: PathBuf,
+    second: bool,
 }
 
 /// A running node.
@@ -63,7 +64,12 @@ impl Program {
             return Err(Fail::new(format!("{} is missing; start the benchmark with script/bench", binary.display())));
         }
         let app_url = format!("postgres://{APP_ROLE}:{APP_PASSWORD}@127.0.0.1:{}/horae", cluster.port());
-        Ok(Self { binary, admin_url: cluster.admin_url(), app_url, folder: folder.to_owned() })
+        Ok(Self { binary, admin_url: cluster.admin_url(), app_url, folder: folder.to_owned(), second: false })
+    }
+
+    /// The same at the lowest priority, as `nice` gives it.
+    pub fn second(&self) -> Self {
+        Self { second: true, ..self.clone() }
     }
 
     /// As the application, for the floor.
@@ -73,7 +79,13 @@ impl Program {
 
     fn command(&self) -> Result<Command> {
         let log = File::options().create(true).append(true).open(self.folder.join("horae.log"))?;
-        let mut command = Command::new(&self.binary);
+        let mut command = if self.second {
+            let mut nice = Command::new("/usr/bin/nice");
+            nice.args(["-n", "19"]).arg(&self.binary);
+            nice
+        } else {
+            Command::new(&self.binary)
+        };
         // Every setting but these has its default, whatever the caller's environment says.
         command.env_clear().env("HORAE_SECRET", SECRET);
         // A few desks on one machine do the work of hundreds: every limit is looked at, and none is reached.

@@ -326,7 +326,9 @@ impl Subscription {
 
     /// The items one by one.
     pub fn into_stream(self) -> impl Stream<Item = Delivery> + Send {
-        futures::stream::unfold(self, |mut stream| async move { stream.next().await.map(|item| (item, stream)) })
+        // In a box, or it would lie in the stream and in the future of each item.
+        let all = Box::new(self);
+        futures::stream::unfold(all, |mut stream| async move { stream.next().await.map(|item| (item, stream)) })
     }
 
     fn end(&mut self, reason: ResetReason) {

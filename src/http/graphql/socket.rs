@@ -38,8 +38,9 @@ use crate::http::{ClientAddress, RequestId};
 /// The sub-protocol's name. Its predecessor, `graphql-ws`, is not spoken.
 const PROTOCOL: &str = "graphql-transport-ws";
 
-/// The default of 128 KiB each way costs most of the memory of a quiet socket.
-const READ_BUFFER: usize = 4096;
+/// Allocated for each socket and kept: the default of 128 KiB would be most of the memory of a quiet one. Longer messages
+/// are read in several steps.
+const READ_BUFFER: usize = 1024;
 
 /// What a socket may do.
 #[derive(Debug, Clone)]
@@ -147,7 +148,8 @@ pub(super) fn accept<E: Executor, G: Gate>(
     let request_id = request_id.clone();
     upgrade.on_upgrade(async move |socket| {
         let _open = open;
-        Session::new(transport, socket, parts, request_id, place).run().await;
+        // In a box, because a task has room for each move of what it holds.
+        Box::new(Session::new(transport, socket, parts, request_id, place)).run().await;
     })
 }
 

@@ -123,7 +123,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
     }
 
     /// Serves the socket until it is closed.
-    pub(super) async fn run(mut self) {
+    pub(super) async fn run(&mut self) {
         let open = metrics::gauge!("graphql_sockets");
         open.increment(1.0);
         let end = if self.socket.protocol().is_some_and(|chosen| chosen == PROTOCOL) {
@@ -149,7 +149,8 @@ impl<E: Executor, G: Gate> Session<E, G> {
     async fn serve(&mut self) -> End {
         loop {
             let wake = self.wake().await;
-            if let Err(end) = self.handle(wake).await {
+            // In a box while something happens: a quiet socket need not keep room for it.
+            if let Err(end) = Box::pin(self.handle(wake)).await {
                 return end;
             }
         }
