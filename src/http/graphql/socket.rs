@@ -149,7 +149,8 @@ pub(super) fn accept<E: Executor, G: Gate>(
     upgrade.on_upgrade(async move |socket| {
         let _open = open;
         // In a box, because a task has room for each move of what it holds.
-        Box::new(Session::new(transport, socket, parts, request_id, place)).run().await;
+        let mut session = Box::new(Session::new(transport, socket, parts, request_id, place));
+        session.run().await;
     })
 }
 
