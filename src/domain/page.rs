@@ -1,7 +1,7 @@
 //! Keyset pages: stable under inserts, at most a hundred rows, one statement each, and one more for who asks how many
 //! rows there are in all.
 
-use sea_orm::Value;
+use sea_orm::{FromQueryResult, Value};
 
 use super::refusal::{Failure, Refusal};
 use crate::db::{Sql, TenantTx};
@@ -19,6 +19,17 @@ macro_rules! counting {
     };
 }
 pub(in crate::domain) use counting;
+
+/// The statements of a list.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::domain) struct Statements {
+    /// Its pages in its order …
+    pub forwards: Sql,
+    /// … and against it.
+    pub backwards: Sql,
+    /// Made with [`counting`].
+    pub count: Sql,
+}
 
 /// Which part of an ordered list is wanted. `K` is the order's key; the last part of a key is always an id.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -44,6 +55,25 @@ pub struct Page<T> {
     pub has_previous: bool,
     /// How many rows the list has, if somebody asked and it has at most [`MAX_COUNT`].
     pub total: Option<i32>,
+}
+
+impl<T> Page<T> {
+    /// The same page of what the rows stand for.
+    #[must_use]
+    pub fn map<U>(self, read: impl FnMut(T) -> U) -> Page<U> {
+        let Self { rows, has_next, has_previous, total } = self;
+        Page { rows: rows.into_iter().map(read).collect(), has_next, has_previous, total }
+    }
+
+    /// The same where a row may be none that can be read.
+    ///
+    /// # Errors
+    /// The first that `read` fails with.
+    pub fn try_map<U, E>(self, read: impl FnMut(T) -> Result<U, E>) -> Result<Page<U>, E> {
+        let Self { rows, has_next, has_previous, total } = self;
+        let rows = rows.into_iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Page { rows, has_next, has_previous, total })
+    }
 }
 
 impl<K> PageRequest<K> {
@@ -115,6 +145,22 @@ impl<K> PageRequest<K> {
     #[must_use]
     pub fn whole(&self) -> Self {
         Self::first(i64::from(MAX_COUNT))
+    }
+
+    /// The page of a list, and how many rows it has if somebody asked.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub(in crate::domain) async fn read<R: FromQueryResult, V: IntoIterator<Item = Value>>(
+        &self,
+        tx: &TenantTx,
+        list: Statements,
+        values: impl Fn(&Self) -> V,
+    ) -> Result<Page<R>, Failure> {
+        let sql = if self.backwards { list.backwards } else { list.forwards };
+        let rows = tx.all(sql, values(self)).await?;
+        let total = self.total(tx, list.count, values).await?;
+        Ok(Page { total, ..self.page(rows) })
     }
 
     /// How many rows the list has, if somebody asked: by a statement made with [`counting`], and the values that it has

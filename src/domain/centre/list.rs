@@ -17,7 +17,7 @@ use crate::{
     domain::{
         cx::Cx,
         known::{Named, Thing},
-        page::{Page, PageRequest, counting, known},
+        page::{Page, PageRequest, Statements, counting, known},
         refusal::{Failure, Refusal},
     },
 };
@@ -121,6 +121,12 @@ macro_rules! branches_page {
     };
 }
 
+const BRANCHES: Statements = Statements {
+    forwards: branches_page!(">", "ASC"),
+    backwards: branches_page!("<", "DESC"),
+    count: counting!(branches_page!(">", "ASC")),
+};
+
 /// The branches that the caller may see.
 ///
 /// # Errors
@@ -131,13 +137,10 @@ pub async fn branches(cx: &Cx, actor: &Actor, page: &PageRequest<ByName>) -> Res
         let (name, id) = split(page.from.as_ref());
         [scope(actor).into(), name.into(), id.into(), page.fetch().into()]
     };
-    let sql = if page.backwards { branches_page!("<", "DESC") } else { branches_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<BranchRow> = tx.all(sql, values(page)).await?;
-    let total = page.total(&tx, counting!(branches_page!(">", "ASC")), values).await?;
+    let found: Page<BranchRow> = page.read(&tx, BRANCHES, values).await?;
     tx.commit().await?;
-    let rows = rows.into_iter().map(Branch::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { total, ..page.page(rows) })
+    found.try_map(Branch::try_from)
 }
 
 macro_rules! resources_page {
@@ -159,6 +162,12 @@ macro_rules! resources_page {
         )
     };
 }
+
+const RESOURCES: Statements = Statements {
+    forwards: resources_page!(">", "ASC"),
+    backwards: resources_page!("<", "DESC"),
+    count: counting!(resources_page!(">", "ASC")),
+};
 
 /// The resources of one kind that the caller may see: professionals of the whole centre, things of the caller's
 /// branches.
@@ -188,12 +197,10 @@ pub async fn resources(
             page.fetch().into(),
         ]
     };
-    let sql = if page.backwards { resources_page!("<", "DESC") } else { resources_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<ResourceRow> = tx.all(sql, values(page)).await?;
-    let total = page.total(&tx, counting!(resources_page!(">", "ASC")), values).await?;
+    let found: Page<ResourceRow> = page.read(&tx, RESOURCES, values).await?;
     // A treatment that nobody has described needs nothing in particular, so all resources fit it.
-    if rows.is_empty() || filter.treatment.is_some() {
+    if found.rows.is_empty() || filter.treatment.is_some() {
         let named = Named::default().one(Thing::Branch, filter.branch, "filter.branchId").one(
             Thing::Treatment,
             filter.treatment,
@@ -202,8 +209,7 @@ pub async fn resources(
         named.require(&tx, actor).await?;
     }
     tx.commit().await?;
-    let rows = rows.into_iter().map(Resource::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { total, ..page.page(rows) })
+    found.try_map(Resource::try_from)
 }
 
 macro_rules! treatments_page {
@@ -223,6 +229,12 @@ macro_rules! treatments_page {
         )
     };
 }
+
+const TREATMENTS: Statements = Statements {
+    forwards: treatments_page!(">", "ASC"),
+    backwards: treatments_page!("<", "DESC"),
+    count: counting!(treatments_page!(">", "ASC")),
+};
 
 /// The centre's treatments.
 ///
@@ -249,11 +261,9 @@ pub async fn treatments(
             page.fetch().into(),
         ]
     };
-    let sql = if page.backwards { treatments_page!("<", "DESC") } else { treatments_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<TreatmentRow> = tx.all(sql, values(page)).await?;
-    let total = page.total(&tx, counting!(treatments_page!(">", "ASC")), values).await?;
-    if rows.is_empty() {
+    let found: Page<TreatmentRow> = page.read(&tx, TREATMENTS, values).await?;
+    if found.rows.is_empty() {
         let named = Named::default().one(Thing::Branch, filter.branch, "filter.branchId").one(
             Thing::TreatmentCategory,
             filter.category,
@@ -262,8 +272,7 @@ pub async fn treatments(
         named.require(&tx, actor).await?;
     }
     tx.commit().await?;
-    let rows = rows.into_iter().map(Treatment::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { total, ..page.page(rows) })
+    found.try_map(Treatment::try_from)
 }
 
 /// All treatment categories, in their order.

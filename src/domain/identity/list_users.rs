@@ -9,7 +9,7 @@ use crate::{
         centre::list::{ByName, folded, pattern},
         cx::Cx,
         known::{Named, Thing},
-        page::{Page, PageRequest, counting},
+        page::{Page, PageRequest, Statements, counting},
         refusal::Failure,
     },
 };
@@ -49,6 +49,12 @@ macro_rules! users_page {
     };
 }
 
+const USERS: Statements = Statements {
+    forwards: users_page!(">", "ASC"),
+    backwards: users_page!("<", "DESC"),
+    count: counting!(users_page!(">", "ASC")),
+};
+
 /// The users who work where the caller administers users.
 ///
 /// # Errors
@@ -74,12 +80,10 @@ pub async fn run(
             page.fetch().into(),
         ]
     };
-    let sql = if page.backwards { users_page!("<", "DESC") } else { users_page!(">", "ASC") };
     let tx = cx.read(actor).await?;
-    let rows: Vec<UserRow> = tx.all(sql, values(page)).await?;
-    let total = page.total(&tx, counting!(users_page!(">", "ASC")), values).await?;
+    let found: Page<UserRow> = page.read(&tx, USERS, values).await?;
     // Who works in every branch works in one that is not there.
-    if rows.is_empty() || filter.branch.is_some() {
+    if found.rows.is_empty() || filter.branch.is_some() {
         let named = Named::default().one(Thing::Role, filter.role, "filter.roleId").one(
             Thing::Branch,
             filter.branch,
@@ -88,6 +92,5 @@ pub async fn run(
         named.require(&tx, actor).await?;
     }
     tx.commit().await?;
-    let rows = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-    Ok(Page { total, ..page.page(rows) })
+    found.try_map(User::try_from)
 }

@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::session::Session;
 use crate::{
     auth::{Actor, ActorKind, Permission, Scope},
-    db::{Sql, TenantTx},
+    db::TenantTx,
     domain::{
         cx::Cx,
-        page::{Page, PageRequest, counting},
+        page::{Page, PageRequest, Statements, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -33,11 +33,13 @@ macro_rules! forwards {
     };
 }
 
-const FORWARDS: Sql = forwards!();
-const BACKWARDS: Sql = session_select!(
-    "WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3)) ORDER BY created_at, id LIMIT $4"
-);
-const COUNT: Sql = counting!(forwards!());
+const LIST: Statements = Statements {
+    forwards: forwards!(),
+    backwards: session_select!(
+        "WHERE user_id = $1 AND ($2::timestamptz IS NULL OR (created_at, id) > ($2, $3)) ORDER BY created_at, id LIMIT $4"
+    ),
+    count: counting!(forwards!()),
+};
 
 /// The user that the caller is; none for programs.
 #[must_use]
@@ -68,15 +70,13 @@ pub async fn list(
     if known.is_none() {
         return Err(Refusal::not_found("userId").into());
     }
-    let sql = if page.backwards { BACKWARDS } else { FORWARDS };
     let values = |page: &PageRequest<SessionKey>| {
         let (at, id) = page.from.unzip();
         [user.into(), at.into(), id.into(), page.fetch().into()]
     };
-    let rows: Vec<Session> = tx.all(sql, values(page)).await?;
-    let total = page.total(&tx, COUNT, values).await?;
+    let found = page.read(&tx, LIST, values).await?;
     tx.commit().await?;
-    Ok(Page { total, ..page.page(rows) })
+    Ok(found)
 }
 
 /// The sessions with these ids that the caller may see, in no order: the same as in the lists.

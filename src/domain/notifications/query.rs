@@ -6,11 +6,11 @@ use uuid::Uuid;
 use super::model::{EmailKind, EmailMessage, EmailRow, EmailStatus};
 use crate::{
     auth::{Actor, Denied, Permission, Scope},
-    db::{Sql, TenantTx},
+    db::TenantTx,
     domain::{
         cx::Cx,
         known::{Named, Thing},
-        page::{Page, PageRequest, counting},
+        page::{Page, PageRequest, Statements, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -77,14 +77,12 @@ pub async fn list(
         ]
     };
     let tx = cx.read(actor).await?;
-    let rows: Vec<EmailRow> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
-    let total = page.total(&tx, COUNT, values).await?;
-    if rows.is_empty() {
+    let found: Page<EmailRow> = page.read(&tx, LIST, values).await?;
+    if found.rows.is_empty() {
         Named::default().one(Thing::Appointment, filter.related_id, "filter.relatedId").require(&tx, actor).await?;
     }
     tx.commit().await?;
-    let rows = rows.into_iter().map(EmailMessage::try_from).collect::<Result<Vec<_>, _>>()?;
-    Ok(Page { total, ..page.page(rows) })
+    found.try_map(EmailMessage::try_from)
 }
 
 /// Whose password was asked for is nobody's business but theirs who administer users.
@@ -140,9 +138,11 @@ macro_rules! emails_page {
     };
 }
 
-const FORWARDS: Sql = emails_page!("<", "m.due_at DESC, m.id DESC");
-const BACKWARDS: Sql = emails_page!(">", "m.due_at, m.id");
-const COUNT: Sql = counting!(emails_page!("<", "m.due_at DESC, m.id DESC"));
+const LIST: Statements = Statements {
+    forwards: emails_page!("<", "m.due_at DESC, m.id DESC"),
+    backwards: emails_page!(">", "m.due_at, m.id"),
+    count: counting!(emails_page!("<", "m.due_at DESC, m.id DESC")),
+};
 
 /// The mails with these ids that the caller may see, in no order: the same as in the list.
 ///

@@ -6,10 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     auth::{Actor, Permission, Scope},
-    db::{Sql, TenantTx},
+    db::TenantTx,
     domain::{
         cx::Cx,
-        page::{Page, PageRequest, counting},
+        page::{Page, PageRequest, Statements, counting},
         refusal::Failure,
     },
 };
@@ -42,9 +42,11 @@ macro_rules! suppressions_page {
     };
 }
 
-const FORWARDS: Sql = suppressions_page!("<", "at DESC, id DESC");
-const BACKWARDS: Sql = suppressions_page!(">", "at, id");
-const COUNT: Sql = counting!(suppressions_page!("<", "at DESC, id DESC"));
+const LIST: Statements = Statements {
+    forwards: suppressions_page!("<", "at DESC, id DESC"),
+    backwards: suppressions_page!(">", "at, id"),
+    count: counting!(suppressions_page!("<", "at DESC, id DESC")),
+};
 
 /// A page of them, latest first. An address belongs to the whole centre, not to one of its branches.
 ///
@@ -57,10 +59,9 @@ pub async fn list(cx: &Cx, actor: &Actor, page: &PageRequest<SuppressionKey>) ->
         let (at, id) = page.from.unzip();
         [at.into(), id.into(), page.fetch().into()]
     };
-    let rows = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
-    let total = page.total(&tx, COUNT, values).await?;
+    let found = page.read(&tx, LIST, values).await?;
     tx.commit().await?;
-    Ok(Page { total, ..page.page(rows) })
+    Ok(found)
 }
 
 /// Those with these ids, in no order.

@@ -7,11 +7,11 @@ use uuid::Uuid;
 use super::{Entry, EntryRow, actor_joins, entry_columns};
 use crate::{
     auth::{Actor, Permission, Scope},
-    db::{Sql, TenantTx},
+    db::TenantTx,
     domain::{
         cx::Cx,
         known::{Named, Thing},
-        page::{Page, PageRequest, counting},
+        page::{Page, PageRequest, Statements, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -72,9 +72,8 @@ macro_rules! select {
     };
 }
 
-const FORWARDS: Sql = select!("<", "DESC");
-const BACKWARDS: Sql = select!(">", "ASC");
-const COUNT: Sql = counting!(bare!("<", "DESC"));
+const LIST: Statements =
+    Statements { forwards: select!("<", "DESC"), backwards: select!(">", "ASC"), count: counting!(bare!("<", "DESC")) };
 
 /// A page of the trail.
 ///
@@ -103,9 +102,8 @@ pub async fn run(cx: &Cx, actor: &Actor, filter: Filter, page: &PageRequest<Key>
         ]
     };
     let tx = cx.read(actor).await?;
-    let rows: Vec<EntryRow> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
-    let total = page.total(&tx, COUNT, values).await?;
-    if rows.is_empty() {
+    let found: Page<EntryRow> = page.read(&tx, LIST, values).await?;
+    if found.rows.is_empty() {
         let named = Named::default().one(Thing::Anything, filter.subject, "filter.subjectId").one(
             Thing::Anything,
             filter.actor,
@@ -114,7 +112,7 @@ pub async fn run(cx: &Cx, actor: &Actor, filter: Filter, page: &PageRequest<Key>
         named.require(&tx, actor).await?;
     }
     tx.commit().await?;
-    Ok(Page { total, ..page.page(rows.into_iter().map(Entry::from).collect()) })
+    Ok(found.map(Entry::from))
 }
 
 /// The entries with these ids, in no order.

@@ -6,10 +6,10 @@ use uuid::Uuid;
 use super::{ApiKey, Row, columns};
 use crate::{
     auth::{Actor, Permission, Scope},
-    db::{Sql, TenantTx},
+    db::TenantTx,
     domain::{
         cx::Cx,
-        page::{Page, PageRequest, counting},
+        page::{Page, PageRequest, Statements, counting},
         refusal::Failure,
     },
 };
@@ -31,9 +31,11 @@ macro_rules! page_of_keys {
     };
 }
 
-const FORWARDS: Sql = page_of_keys!("<", "created_at DESC, id DESC");
-const BACKWARDS: Sql = page_of_keys!(">", "created_at, id");
-const COUNT: Sql = counting!(page_of_keys!("<", "created_at DESC, id DESC"));
+const LIST: Statements = Statements {
+    forwards: page_of_keys!("<", "created_at DESC, id DESC"),
+    backwards: page_of_keys!(">", "created_at, id"),
+    count: counting!(page_of_keys!("<", "created_at DESC, id DESC")),
+};
 
 /// A page of them.
 ///
@@ -42,15 +44,13 @@ const COUNT: Sql = counting!(page_of_keys!("<", "created_at DESC, id DESC"));
 pub async fn run(cx: &Cx, actor: &Actor, page: &PageRequest<Key>) -> Result<Page<ApiKey>, Failure> {
     actor.require(Permission::UserAdmin, Scope::Centre)?;
     let tx = cx.read(actor).await?;
-    let sql = if page.backwards { BACKWARDS } else { FORWARDS };
     let values = |page: &PageRequest<Key>| {
         let (at, id) = page.from.unzip();
         [at.into(), id.into(), page.fetch().into()]
     };
-    let rows: Vec<Row> = tx.all(sql, values(page)).await?;
-    let total = page.total(&tx, COUNT, values).await?;
+    let found: Page<Row> = page.read(&tx, LIST, values).await?;
     tx.commit().await?;
-    Ok(Page { total, ..page.page(rows.into_iter().map(ApiKey::from).collect()) })
+    Ok(found.map(ApiKey::from))
 }
 
 /// The keys with these ids, in no order; those that were revoked too.
