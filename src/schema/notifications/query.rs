@@ -59,6 +59,7 @@ impl NotificationsQuery {
             |model| EmailMessage { reader: reader.clone(), model },
         ))
     }
+
     /// Addresses that get no mail because mail to them was refused for good, latest first. Needs CRM_READ.
     #[graphql(directive = auth::apply(vec![P::CrmRead]))]
     async fn suppressions(
