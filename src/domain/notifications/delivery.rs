@@ -164,9 +164,12 @@ async fn decide(cx: &Cx, tx: &TenantTx, id: Uuid) -> Result<Decision, Failure> {
         return drop_mail(cx, tx, id, EmailStatus::Suppressed, "the address does not take mail").await;
     }
     let attempt = row.attempts + 1;
+    // A mark that a crash of the database forgets leaves the mail SCHEDULED. Where that means what SENDING would mean,
+    // handing it over again, nobody waits for the disk.
     tx.run(
-        "UPDATE email_messages SET status = 'SENDING', attempts = $2, recipient = $3, updated_at = $4 WHERE id = $1",
-        [id.into(), attempt.into(), recipient.clone().into(), now.into()],
+        "WITH soon AS (SELECT CASE WHEN $5 THEN set_config('synchronous_commit', 'off', true) END)
+         UPDATE email_messages SET status = 'SENDING', attempts = $2, recipient = $3, updated_at = $4 FROM soon WHERE id = $1",
+        [id.into(), attempt.into(), recipient.clone().into(), now.into(), kind.is_repeated_when_unsure().into()],
     )
     .await?;
     Ok(Decision::Send(Box::new(Mail {

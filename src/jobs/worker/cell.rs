@@ -18,8 +18,11 @@ use crate::{
     },
 };
 
-/// After a slot came free in a busy worker, a moment is waited for more of them: one claim for several jobs.
+/// After a slot came free, a moment is waited for more of them: one claim for several jobs.
 const GATHER: Duration = Duration::from_millis(10);
+
+/// How long a busy worker waits until a quarter of its slots is free.
+const GATHER_BUSY: Duration = Duration::from_millis(40);
 
 /// How often the length of the queue is measured.
 const MEASURE: Duration = Duration::from_secs(15);
@@ -98,7 +101,7 @@ impl Cell {
                     if self.slots.counts().all >= options.slots {
                         tokio::select! {
                             () = shutdown.cancelled() => return,
-                            () = self.slots.freed() => tokio::time::sleep(GATHER).await,
+                            () = self.slots.freed() => self.gather().await,
                             // Leases and ticks are looked after even while every slot is busy.
                             () = tokio::time::sleep(options.poll) => {}
                         }
@@ -115,10 +118,22 @@ impl Cell {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = &mut hint => {}
-                () = self.slots.freed() => tokio::time::sleep(GATHER).await,
+                () = self.slots.freed() => self.gather().await,
                 () = tokio::time::sleep(pause) => {}
             }
         }
+    }
+
+    async fn gather(&self) {
+        tokio::time::sleep(GATHER).await;
+        let slots = self.inner.options.slots;
+        let enough = async {
+            while self.slots.counts().all > slots - slots.div_ceil(4) {
+                self.slots.freed().await;
+            }
+        };
+        // What has not come free by then comes with the next claim.
+        let _timeout = tokio::time::timeout(GATHER_BUSY, enough).await;
     }
 
     async fn sweep(&self, seen: &mut Seen) -> Result<(), DbError> {
