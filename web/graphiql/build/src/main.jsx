@@ -21,6 +21,6 @@ createRoot(document.getElementById('graphiql')).render(
     shouldPersistHeaders
     inputValueDeprecation
     schemaDescription
-    defaultEditorToolsVisibility="headers"
+    defaultEditorToolsVisibility="variables"
   />,
 );
