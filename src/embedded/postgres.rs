@@ -273,6 +273,8 @@ fn settings(home: &Path, options: &Options) -> Vec<String> {
         "log_timezone=UTC".to_owned(),
         "logging_collector=off".to_owned(),
         "log_destination=stderr".to_owned(),
+        // As `horae migrate` sets it for the application's role: compiling takes longer than anything here runs.
+        "jit=off".to_owned(),
     ];
     let rest: &[&str] = if options.durable {
         // Real data: its values stay out of the log, where failed statements and details would put them.
