@@ -12,15 +12,13 @@ use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, erro
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::key_setting::{self, BadKeys, Entry};
+
 const ISSUER: &str = "horae";
 const AUDIENCE: &str = "horae-api";
 
-/// The word in the setting that stands for the key derived from the configured secret …
-const DERIVED: &str = "derived";
-/// … and the name of that key in tokens.
+/// The name in tokens of the key derived from the configured secret.
 const DERIVED_KID: &str = "1";
-/// Shorter secrets can be guessed offline from one token.
-const MIN_SECRET: usize = 32;
 /// Longer words are no tokens of ours, and not worth decoding.
 const MAX_TOKEN: usize = 4096;
 
@@ -109,11 +107,6 @@ impl std::fmt::Debug for TokenKeys {
     }
 }
 
-/// The setting of the keys cannot be used. Says nothing of any secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct BadKeys(String);
-
 impl TokenKeys {
     /// From a list `kid:secret,…`; the first signs, all verify. The word `derived` in it is the key derived from
     /// `secret`, which is also the only one when the list is empty.
@@ -123,27 +116,17 @@ impl TokenKeys {
     pub fn from_setting(setting: &str, secret: &[u8]) -> Result<Self, BadKeys> {
         let mut known = HashMap::new();
         let mut signing: Option<Arc<str>> = None;
-        let entries = setting.split(',').map(str::trim).filter(|entry| !entry.is_empty());
-        let alone = setting.trim().is_empty().then_some(DERIVED);
-        for (at, entry) in (1..).zip(entries.chain(alone)) {
-            let (kid, key) = if entry == DERIVED {
-                (DERIVED_KID, Key::new(&super::derive(secret, b"horae access token 1")))
-            } else {
-                explicit(entry).ok_or_else(|| {
-                    BadKeys(format!(
-                        "entry {at} is not kid:secret with a kid of letters, digits, dots and hyphens and a secret of at \
-                         least {MIN_SECRET} characters, nor the word {DERIVED}"
-                    ))
-                })?
+        for entry in key_setting::entries(setting)? {
+            let (kid, key) = match entry {
+                Entry::Derived => (DERIVED_KID, Key::new(&super::derive(secret, b"horae access token 1"))),
+                Entry::Own { name, secret } => (name, Key::new(secret.as_bytes())),
             };
             if known.insert(kid.to_owned(), key).is_some() {
-                return Err(BadKeys(format!(
-                    "two keys are called `{kid}`; tokens name their key, so each needs a name of its own"
-                )));
+                return Err(BadKeys::twice(kid));
             }
             signing.get_or_insert_with(|| kid.into());
         }
-        let signing = signing.ok_or_else(|| BadKeys("it holds no key".to_owned()))?;
+        let signing = signing.ok_or_else(BadKeys::none)?;
         Ok(Self { signing, known: Arc::new(known) })
     }
 
@@ -200,13 +183,6 @@ impl TokenKeys {
             })?;
         if claims.claims.exp > now.timestamp() { Ok(claims.claims) } else { Err(Flaw::Expired) }
     }
-}
-
-fn explicit(entry: &str) -> Option<(&str, Key)> {
-    let (kid, secret) = entry.split_once(':')?;
-    let sane = (1..=64).contains(&kid.len())
-        && kid.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_'));
-    (sane && secret.len() >= MIN_SECRET).then(|| (kid, Key::new(secret.as_bytes())))
 }
 
 fn head(token: &str) -> Option<Head> {

@@ -9,6 +9,7 @@ mod error;
 pub mod jobs;
 mod pool;
 mod provision;
+mod sealing;
 mod sql;
 mod tenant_tx;
 
@@ -28,6 +29,7 @@ pub use jobs::{ClaimRequest, ClaimedJob, DueLocal, Lane, NewJob, Tick};
 use moka::future::Cache;
 use pool::CellPool;
 pub use provision::{MigrationProgress, TenantMigration};
+pub use sealing::Reseal;
 pub use sql::Sql;
 pub use tenant_tx::{Access, TenantTx};
 use tokio::sync::RwLock;

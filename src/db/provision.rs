@@ -218,6 +218,8 @@ async fn migrate_schema(connection: &DatabaseConnection, name: &str, app_role: &
          REVOKE UPDATE, DELETE, TRUNCATE ON {name}.events, {name}.audit_entries FROM {name};
          REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON {name}.event_head FROM {name};
          GRANT UPDATE (position) ON {name}.event_head TO {name};
+         REVOKE UPDATE, DELETE, TRUNCATE ON {name}.tenant_keys FROM {name};
+         REVOKE DELETE, TRUNCATE ON {name}.record_entries, {name}.record_templates FROM {name};
          REVOKE INSERT, UPDATE, DELETE ON {name}.migrations FROM {name};"
     ))
     .await?;
@@ -240,7 +242,9 @@ async fn migrate_shared(server: &Server, database: &str) -> Result<(), DbError> 
          GRANT USAGE ON SCHEMA catalogue, queue TO {app_role};
          GRANT SELECT ON catalogue.tenants, catalogue.cells TO {app_role};
          GRANT SELECT, INSERT, UPDATE ON catalogue.time_rules TO {app_role};
-         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO {app_role};"
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO {app_role};
+         GRANT USAGE ON SCHEMA sealing TO {app_role};
+         GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA sealing TO {app_role};"
     )))
     .execute(&mut admin)
     .await?;
@@ -281,8 +285,14 @@ async fn ensure_app_role(admin: &mut PgConnection, server: &Server) -> Result<St
             }
         }
     }
-    for setting in ["statement_timeout = '20s'", "idle_in_transaction_session_timeout = '60s'", "lock_timeout = '10s'"]
-    {
+    for setting in [
+        "statement_timeout = '20s'",
+        "idle_in_transaction_session_timeout = '60s'",
+        "lock_timeout = '10s'",
+        // Compiling a plan takes half a second, and the statements here take milliseconds: what the planner fears are
+        // branches that are hardly ever run.
+        "jit = off",
+    ] {
         let sql = format!("ALTER ROLE {role} IN DATABASE {} SET {setting}", quoted(&current_database(admin).await?));
         sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *admin).await?;
     }
