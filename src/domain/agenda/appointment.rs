@@ -5,13 +5,10 @@ use std::{collections::HashMap, ops::Range, sync::Arc};
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
-use sea_orm::{DbErr, FromQueryResult, QueryResult, TryGetable};
+use sea_orm::{DbErr, FromQueryResult, QueryResult};
 use uuid::Uuid;
 
-use super::{
-    patient::{self, PatientBrief},
-    visibility::Sight,
-};
+use super::visibility::Sight;
 use crate::{
     auth::{Actor, ActorKind, Scope},
     db::TenantTx,
@@ -20,8 +17,10 @@ use crate::{
             model::{Branch, Resource, Treatment, zone},
             query,
         },
+        columns::Columns,
         cx::Cx,
         money::Money,
+        patients::brief::{self, PatientBrief},
         refusal::Failure,
     },
 };
@@ -86,7 +85,7 @@ pub struct Related {
 }
 
 /// Which related objects a reader is going to ask for.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Wanted {
     /// The branch of each appointment.
     pub branches: bool,
@@ -109,7 +108,7 @@ macro_rules! appointment_select {
                  a.cancelled_by_kind, a.cancelled_by_id, a.hold_expires_at, a.revision, a.created_at, a.updated_at,
                  ARRAY(SELECT o.resource_id FROM occupancies o WHERE o.appointment_id = a.id),
                  i.treatment_id, i.professional_id, i.room_id, i.start_at, i.end_at, i.price_minor, i.currency, ",
-            $crate::domain::agenda::patient::patient_columns!(),
+            $crate::domain::patients::brief::patient_columns!(),
             " FROM ",
             $from,
             " LEFT JOIN appointment_items i ON i.appointment_id = a.id LEFT JOIN patients p ON p.id = a.patient_id ",
@@ -124,24 +123,6 @@ pub(super) struct Row {
     view: AppointmentView,
     item: Option<ItemView>,
     zone: String,
-}
-
-/// Reads columns from left to right.
-pub(super) struct Columns<'a> {
-    row: &'a QueryResult,
-    next: usize,
-}
-
-impl<'a> Columns<'a> {
-    pub(super) fn of(row: &'a QueryResult) -> Self {
-        Self { row, next: 0 }
-    }
-
-    pub(super) fn take<T: TryGetable>(&mut self) -> Result<T, DbErr> {
-        let at = self.next;
-        self.next += 1;
-        self.row.try_get_by_index(at)
-    }
 }
 
 impl FromQueryResult for Row {
@@ -198,7 +179,7 @@ impl FromQueryResult for Row {
         view.resources.sort_unstable();
         view.resources.dedup();
         let item = item(&mut c)?;
-        view.patient = patient::read(&mut c)?;
+        view.patient = brief::read(&mut c)?;
         Ok(Self { view, item, zone })
     }
 }
@@ -206,7 +187,7 @@ impl FromQueryResult for Row {
 fn item(c: &mut Columns<'_>) -> Result<Option<ItemView>, DbErr> {
     let treatment: Option<Uuid> = c.take()?;
     let Some(treatment) = treatment else {
-        c.next += 6;
+        c.skip(6);
         return Ok(None);
     };
     let (professional, room, start, end) = (c.take()?, c.take()?, c.take()?, c.take()?);

@@ -20,7 +20,6 @@ pub mod feed;
 pub mod history;
 pub mod list;
 pub mod model;
-pub mod patient;
 pub mod plan;
 pub mod remove_exception;
 pub mod schedule;

@@ -9,7 +9,6 @@ use super::{
     consume_hold,
     hold::outcome_id,
     input::{self, ClockPolicies, ItemInput},
-    patient::{self, BookedPatient, NewPatient},
     plan::{Plan, Rules, WantedItem},
     record::{self, ChangeKind, Happened, NewAppointment},
     secure,
@@ -29,6 +28,10 @@ use crate::{
         facts::{Facts, facts, masked, text},
         idempotency::{Claim, Receipt},
         notifications::{self, AppointmentTimes},
+        patients::{
+            booked::{self, BookedPatient},
+            input::PatientInput,
+        },
         refusal::{Code, Failure, Refusal},
         time::{GapPolicy, OverlapPolicy},
     },
@@ -51,7 +54,7 @@ pub enum PatientChoice {
     /// A patient of the centre.
     Known(Uuid),
     /// Typed in now.
-    New(Box<NewPatient>),
+    New(Box<PatientInput>),
 }
 
 /// An appointment to book.
@@ -118,7 +121,7 @@ fn check(actor: &Actor, book: &Book, now: DateTime<Utc>) -> Result<(), Failure> 
     let mut refusals = Vec::new();
     match &book.patient {
         None => refusals.push(Refusal::required("patientId", "say for whom: patientId or newPatient")),
-        Some(PatientChoice::New(new)) => refusals.extend(new.refusals("newPatient", now)),
+        Some(PatientChoice::New(new)) => refusals.extend(booked::refusals(new, "newPatient", now)),
         Some(PatientChoice::Known(_)) => {}
     }
     if book.overbook {
@@ -299,8 +302,8 @@ pub(super) fn require_named(items: &[ItemInput], mode: OperatingMode) -> Result<
 
 async fn choose_patient(cx: &Cx, tx: &TenantTx, book: &Book, changes: &mut Changes) -> Result<BookedPatient, Failure> {
     match &book.patient {
-        Some(PatientChoice::Known(id)) => patient::get(tx, *id, "patientId").await,
-        Some(PatientChoice::New(new)) => patient::find_or_create(cx, tx, new, changes).await,
+        Some(PatientChoice::Known(id)) => booked::get(tx, *id, "patientId").await,
+        Some(PatientChoice::New(new)) => booked::find_or_create(cx, tx, new, "newPatient", changes).await,
         None => Err(Refusal::required("patientId", "say for whom: patientId or newPatient").into()),
     }
 }

@@ -6,7 +6,6 @@ use uuid::Uuid;
 
 use super::{
     expire_hold::EXPIRE_JOB,
-    patient::BookedPatient,
     record::{ChangeKind, Happened},
     status::AppointmentStatus,
 };
@@ -18,6 +17,7 @@ use crate::{
         cx::Cx,
         facts::{facts, masked, text},
         notifications::{self, AppointmentTimes},
+        patients::booked::BookedPatient,
         refusal::{Code, Failure, Refusal},
     },
 };

@@ -9,7 +9,7 @@ use super::{
     status::AppointmentStatus,
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, Permission, Scope},
     db::TenantTx,
     domain::{change::Changes, cx::Cx, facts::Facts, refusal::Failure},
 };
@@ -28,8 +28,9 @@ struct Expired {
 /// Expires the hold if it has run out by now. Returns when to come again, if it has not.
 ///
 /// # Errors
-/// Faults of the database.
+/// A missing permission; faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<Option<DateTime<Utc>>, Failure> {
+    actor.require(Permission::AgendaWrite, Scope::Centre)?;
     let tx = cx.write(actor).await?;
     let until: Option<DateTime<Utc>> = tx
         .scalar("SELECT hold_expires_at FROM appointments WHERE id = $1 AND status = 'HELD' FOR UPDATE", [id.into()])

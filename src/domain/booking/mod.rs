@@ -11,7 +11,6 @@ pub mod hold;
 pub mod input;
 pub mod link_view;
 mod lock;
-pub mod patient;
 pub mod patient_link;
 pub mod plan;
 pub mod public_book;

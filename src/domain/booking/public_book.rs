@@ -8,7 +8,6 @@ use super::{
     book::Booked,
     consume_hold::{self, Terms},
     hold::outcome_id,
-    patient::{self, NewPatient},
 };
 use crate::{
     auth::Actor,
@@ -16,6 +15,7 @@ use crate::{
         change::Changes,
         cx::Cx,
         idempotency::{Claim, Receipt},
+        patients::{booked, input::PatientInput},
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -31,7 +31,7 @@ pub struct PublicBook {
     /// The held slot.
     pub hold: Uuid,
     /// Who.
-    pub patient: NewPatient,
+    pub patient: PatientInput,
     /// `WEB_WIDGET` or `FACEBOOK`.
     pub channel: String,
     /// Whether the patient agreed to the centre's policies.
@@ -46,7 +46,7 @@ pub async fn run(cx: &Cx, actor: &Actor, book: PublicBook) -> Result<Booked, Fai
     if !actor.publishable {
         return Err(Refusal::new(Code::Forbidden, "this is for booking pages; use bookAppointment").into());
     }
-    let mut refusals = book.patient.refusals("patient", cx.now());
+    let mut refusals = booked::refusals(&book.patient, "patient", cx.now());
     if book.tenant_slug != actor.tenant.slug {
         refusals.push(Refusal::not_found("tenantSlug"));
     }
@@ -56,7 +56,7 @@ pub async fn run(cx: &Cx, actor: &Actor, book: PublicBook) -> Result<Booked, Fai
     if !matches!(book.channel.as_str(), "WEB_WIDGET" | "FACEBOOK") {
         refusals.push(Refusal::invalid("channel", "a booking page's channel is WEB_WIDGET or FACEBOOK"));
     }
-    if book.patient.email.is_none() && book.patient.phones.is_empty() {
+    if book.patient.email.value().is_none() && book.patient.phones.as_ref().is_none_or(Vec::is_empty) {
         refusals.push(Refusal::required(
             "patient.email",
             "give a mail address or a telephone number, so that the centre can reach you",
@@ -76,7 +76,7 @@ async fn attempt(cx: &Cx, actor: &Actor, book: &PublicBook) -> Result<Booked, Fa
         return Ok(Booked { id: outcome_id(&outcome)?, replayed: true, warnings: Vec::new() });
     }
     let mut changes = Changes::by(actor);
-    let patient = patient::find_or_create(cx, &tx, &book.patient, &mut changes).await?;
+    let patient = booked::find_or_create(cx, &tx, &book.patient, "patient", &mut changes).await?;
     let terms = Terms {
         branch: None,
         online: true,

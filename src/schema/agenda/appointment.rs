@@ -6,7 +6,6 @@ use async_graphql::{Context, ID, Object};
 
 use super::{
     loader::{ActorName, History},
-    patient::Patient,
     types::{AppointmentPaymentStatus, AppointmentStatus, BookingChannel},
 };
 use crate::{
@@ -37,6 +36,7 @@ use crate::{
         money::Money,
         notifications::{EmailsOf, types::EmailMessage},
         page::{PageArguments, connection},
+        patients::types::Patient,
         request::Reader,
         scalar::{Instant, LocalDateTime, TimeZone, Url},
     },

@@ -10,10 +10,10 @@ use crate::{
     auth::ActorKind,
     domain::{
         agenda::{
-            appointment::{self, AppointmentView},
+            appointment::{self, AppointmentView, Wanted},
             history::{self, Key},
+            list,
             model::ScheduleException,
-            patient::{self, PatientBrief},
             schedule,
         },
         identity::audit::Entry,
@@ -26,10 +26,6 @@ use crate::{
 by_id!(
     /// An appointment by its id.
     AppointmentKey => Arc<AppointmentView>, appointment::visible
-);
-by_id!(
-    /// A patient by the id.
-    PatientKey => Arc<PatientBrief>, patient::visible
 );
 by_id!(
     /// A schedule by its id.
@@ -117,6 +113,44 @@ impl Loader<ExceptionsOf> for Batch {
                 let mine = all.iter().filter(|one| one.resource.is_none_or(|id| id == resource)).cloned().collect();
                 found.insert(ExceptionsOf { branch, resource, during: during.clone() }, mine);
             }
+        }
+        tx.commit().await.map_err(Failure::from)?;
+        Ok(found)
+    }
+}
+
+/// A page of a patient's appointments. The patients of one level ask for the same page, so that one statement answers
+/// all of them.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AppointmentsOf {
+    /// Whose.
+    pub patient: Uuid,
+    /// Which of them.
+    pub filter: list::Filter,
+    /// Which page.
+    pub page: PageRequest<list::Key>,
+    /// What is going to be asked of them.
+    pub wanted: Wanted,
+}
+
+impl Loader<AppointmentsOf> for Batch {
+    type Value = Page<Arc<AppointmentView>>;
+    type Error = SharedFailure;
+
+    async fn load(
+        &self,
+        keys: &[AppointmentsOf],
+    ) -> Result<HashMap<AppointmentsOf, Page<Arc<AppointmentView>>>, SharedFailure> {
+        let mut alike: HashMap<(&list::Filter, &PageRequest<list::Key>, Wanted), Vec<Uuid>> = HashMap::new();
+        for key in keys {
+            alike.entry((&key.filter, &key.page, key.wanted)).or_default().push(key.patient);
+        }
+        let tx = self.cx.read(&self.actor).await?;
+        let mut found = HashMap::new();
+        for ((filter, page, wanted), patients) in alike {
+            let pages = list::of_patients(&tx, &self.actor, patients, filter, page, wanted).await?;
+            let key = |patient| AppointmentsOf { patient, filter: filter.clone(), page: page.clone(), wanted };
+            found.extend(pages.into_iter().map(|(patient, page)| (key(patient), page)));
         }
         tx.commit().await.map_err(Failure::from)?;
         Ok(found)

@@ -5,7 +5,6 @@ mod appointment;
 mod board;
 pub mod loader;
 mod mutation;
-mod patient;
 mod query;
 mod range;
 mod schedule;

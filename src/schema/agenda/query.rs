@@ -1,17 +1,14 @@
 //! The agenda, appointments, free slots and why there are none.
 
-use async_graphql::{Context, ID, Lookahead, Object};
+use async_graphql::{Context, ID, Object};
 
 use super::types::{
     Agenda, AgendaGrouping, Appointment, AppointmentConnection, AppointmentFilter, AvailabilityInput, Schedule,
-    SortDirection, UnavailabilityReason,
+    SortDirection, UnavailabilityReason, wanted, wanted_of_page,
 };
 use crate::{
     domain::{
-        agenda::{
-            appointment::{Wanted, find},
-            availability, day, explain, list, schedule,
-        },
+        agenda::{appointment::find, availability, day, explain, list, schedule},
         refusal::Refusal,
     },
     schema::{
@@ -29,18 +26,6 @@ use crate::{
 /// Queries of the agenda.
 #[derive(Default)]
 pub struct AgendaQuery;
-
-/// Objects of appointments that the client asks for, so that they are read along.
-fn wanted(appointment: &Lookahead<'_>) -> Wanted {
-    let items = appointment.field("items");
-    Wanted {
-        branches: appointment.field("branch").exists(),
-        resources: appointment.field("resources").exists()
-            || items.field("professional").exists()
-            || items.field("room").exists(),
-        treatments: items.field("treatment").exists(),
-    }
-}
 
 #[Object]
 impl AgendaQuery {
@@ -109,12 +94,7 @@ impl AgendaQuery {
         let list = if descending { "appointments.desc" } else { "appointments.asc" };
         let page = PageArguments { first, after, last, before }.open(ctx, reader, list)?;
         let asked = ctx.look_ahead();
-        let (nodes, edges) = (wanted(&asked.field("nodes")), wanted(&asked.field("edges").field("node")));
-        let wanted = Wanted {
-            branches: nodes.branches || edges.branches,
-            resources: nodes.resources || edges.resources,
-            treatments: nodes.treatments || edges.treatments,
-        };
+        let wanted = wanted_of_page(&asked);
         let found =
             list::run(&reader.cx, &reader.actor, filter.to_domain(&reader.ids)?, descending, page, wanted).await?;
         let key = |view: &std::sync::Arc<_>| list::Key::of(view);

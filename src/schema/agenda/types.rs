@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Enum, ID, InputObject, SimpleObject};
+use async_graphql::{Enum, ID, InputObject, Lookahead, SimpleObject};
 
 use super::range::range;
 pub use super::{
     appointment::{Appointment, AppointmentConnection, AppointmentEdge, AppointmentItem},
     board::{Agenda, AgendaColumn},
-    patient::{IdDocument, Patient, PatientStatus},
     range::{DateTimeRange, LocalDateRange, TimeRange},
     schedule::{Schedule, ScheduleException},
 };
 use crate::{
     domain::{
-        agenda::{availability, explain, list},
+        agenda::{appointment::Wanted, availability, explain, list},
         refusal::Refusal,
     },
     schema::{
@@ -304,4 +303,27 @@ pub(super) fn appointments(
     views: impl IntoIterator<Item = Arc<crate::domain::agenda::appointment::AppointmentView>>,
 ) -> Vec<Appointment> {
     views.into_iter().map(|view| Appointment::new(reader, view)).collect()
+}
+
+/// Objects of an appointment that the client asks for, so that they are read along.
+pub(super) fn wanted(appointment: &Lookahead<'_>) -> Wanted {
+    let items = appointment.field("items");
+    Wanted {
+        branches: appointment.field("branch").exists(),
+        resources: appointment.field("resources").exists()
+            || items.field("professional").exists()
+            || items.field("room").exists(),
+        treatments: items.field("treatment").exists(),
+    }
+}
+
+/// The same of a page of appointments.
+#[must_use]
+pub fn wanted_of_page(page: &Lookahead<'_>) -> Wanted {
+    let (nodes, edges) = (wanted(&page.field("nodes")), wanted(&page.field("edges").field("node")));
+    Wanted {
+        branches: nodes.branches || edges.branches,
+        resources: nodes.resources || edges.resources,
+        treatments: nodes.treatments || edges.treatments,
+    }
 }

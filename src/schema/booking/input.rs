@@ -8,7 +8,6 @@ use crate::{
             book::{Book, PatientChoice},
             hold::HoldSlot,
             input::ItemInput,
-            patient::NewPatient,
             public_book::PublicBook,
             reschedule::Reschedule,
         },
@@ -18,7 +17,8 @@ use crate::{
     schema::{
         agenda::types::BookingChannel,
         id::{GlobalIds, Kind},
-        scalar::{CountryCode, EmailAddress, IdempotencyKey, Instant, LocalDate, LocalDateTime, PhoneNumber},
+        patients::input::PatientInput,
+        scalar::{IdempotencyKey, Instant, LocalDateTime},
     },
 };
 
@@ -44,78 +44,6 @@ pub enum OverlapPolicy {
     Second,
     /// Refuse, and say which two there are.
     Reject,
-}
-
-/// Sex of a patient, as in the documents.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sex {
-    /// Female.
-    Female,
-    /// Male.
-    Male,
-    /// Another.
-    Other,
-    /// Not known.
-    Unknown,
-}
-
-/// Kind of an identity document.
-#[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IdDocumentKind {
-    /// Chile.
-    Rut,
-    /// Spain, Argentina, Peru.
-    Dni,
-    /// Colombia.
-    Cc,
-    /// Foreigners in Spain.
-    Nie,
-    /// Passport.
-    Passport,
-    /// Mexico, population register.
-    Curp,
-    /// Mexico, taxpayer register.
-    Rfc,
-    /// Uruguay, Bolivia, Ecuador and others.
-    Ci,
-    /// Another.
-    Other,
-}
-
-/// An identity document.
-#[derive(InputObject, Clone, Debug)]
-pub struct IdDocumentInput {
-    /// Kind.
-    pub kind: IdDocumentKind,
-    /// Number; dots, blanks and hyphens do not count.
-    pub number: String,
-    /// Country that issued it.
-    pub country: CountryCode,
-}
-
-/// A patient, as somebody types it in.
-#[derive(InputObject, Clone, Debug)]
-pub struct PatientInput {
-    /// The centre's own number for the patient.
-    pub file_number: Option<String>,
-    /// Given names.
-    pub given_names: String,
-    /// First surname.
-    pub paternal_surname: Option<String>,
-    /// Second surname.
-    pub maternal_surname: Option<String>,
-    /// Identity document; unique in the centre.
-    pub document: Option<IdDocumentInput>,
-    /// Whether the patient is a foreigner.
-    pub is_foreign: Option<bool>,
-    /// Mail address.
-    pub email: Option<EmailAddress>,
-    /// Telephone numbers, at most five.
-    pub phones: Option<Vec<PhoneNumber>>,
-    /// Sex.
-    pub sex: Option<Sex>,
-    /// Date of birth.
-    pub birth_date: Option<LocalDate>,
 }
 
 /// A slot to hold.
@@ -215,34 +143,6 @@ pub struct RescheduleInput {
     pub notify_patient: Option<bool>,
 }
 
-impl PatientInput {
-    fn into_domain(self) -> NewPatient {
-        NewPatient {
-            given_names: self.given_names,
-            paternal_surname: self.paternal_surname,
-            maternal_surname: self.maternal_surname,
-            document: self.document.map(|document| {
-                let kind = async_graphql::resolver_utils::enum_value(document.kind);
-                (word(&kind), document.number, document.country.0)
-            }),
-            is_foreign: self.is_foreign.unwrap_or_default(),
-            email: self.email.map(|email| email.0),
-            phones: self.phones.unwrap_or_default().into_iter().map(|phone| phone.0).collect(),
-            sex: self.sex.map(|sex| word(&async_graphql::resolver_utils::enum_value(sex))),
-            birth_date: self.birth_date.map(|date| date.0),
-            file_number: self.file_number,
-        }
-    }
-}
-
-/// The word of an enum's value.
-fn word(value: &async_graphql::Value) -> String {
-    match value {
-        async_graphql::Value::Enum(name) => name.to_string(),
-        other => other.to_string(),
-    }
-}
-
 fn items(ids: &GlobalIds, items: Vec<BookItemInput>) -> Result<Vec<ItemInput>, Refusal> {
     items
         .into_iter()
@@ -283,7 +183,7 @@ impl BookAppointmentInput {
                 return Err(Refusal::invalid("newPatient", "give patientId or newPatient, not both").into());
             }
             (Some(id), None) => Some(PatientChoice::Known(ids.decode(Kind::Patient, &id, "patientId")?)),
-            (None, Some(new)) => Some(PatientChoice::New(Box::new(new.into_domain()))),
+            (None, Some(new)) => Some(PatientChoice::New(Box::new(new.of_a_booking()))),
             (None, None) => None,
         };
         Ok(Book {
@@ -314,7 +214,7 @@ impl PublicBookInput {
             key: self.idempotency_key.0,
             tenant_slug: self.tenant_slug,
             hold: ids.decode(Kind::Appointment, &self.hold_id, "holdId")?,
-            patient: self.patient.into_domain(),
+            patient: self.patient.of_a_booking(),
             channel: self.channel.word().to_owned(),
             accept_policies: self.accept_policies,
         })

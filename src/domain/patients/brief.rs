@@ -1,19 +1,14 @@
-//! Patients as far as booking knows them.
+//! Patients as far as agendas show them: narrow enough to be read with every appointment.
 
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use sea_orm::DbErr;
 use uuid::Uuid;
 
-use super::{appointment::Columns, visibility::Sight};
-use crate::{
-    auth::{Actor, Permission, Scope},
-    db::TenantTx,
-    domain::refusal::Failure,
-};
+use crate::domain::columns::Columns;
 
-/// A patient as far as booking knows patients.
+/// What agendas show of a patient.
 #[derive(Clone, Debug)]
 #[expect(missing_docs, reason = "the columns are described in the migration, the fields in the API")]
 pub struct PatientBrief {
@@ -43,10 +38,10 @@ macro_rules! patient_columns {
              p.created_at, p.updated_at"
     };
 }
-pub(super) use patient_columns;
+pub(in crate::domain) use patient_columns;
 
 /// The patient in the next columns of a row; none: they are empty.
-pub(super) fn read(c: &mut Columns<'_>) -> Result<Option<Arc<PatientBrief>>, DbErr> {
+pub(in crate::domain) fn read(c: &mut Columns<'_>) -> Result<Option<Arc<PatientBrief>>, DbErr> {
     let id: Option<Uuid> = c.take()?;
     let Some(id) = id else { return Ok(None) };
     let version = c.take()?;
@@ -76,31 +71,4 @@ pub(super) fn read(c: &mut Columns<'_>) -> Result<Option<Arc<PatientBrief>>, DbE
         created_at: c.take()?,
         updated_at: c.take()?,
     })))
-}
-
-struct Row(Option<Arc<PatientBrief>>);
-
-impl FromQueryResult for Row {
-    fn from_query_result(row: &QueryResult, _prefix: &str) -> Result<Self, DbErr> {
-        read(&mut Columns::of(row)).map(Self)
-    }
-}
-
-/// The patients with these ids that the caller may see, in no order: who may see patients sees those of the
-/// appointments that it sees.
-///
-/// # Errors
-/// FORBIDDEN without PATIENT_READ or a permission on the agenda; faults of the database.
-pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<Arc<PatientBrief>>, Failure> {
-    actor.require(Permission::PatientRead, Scope::Anywhere)?;
-    let sight = Sight::of(actor, Scope::Anywhere)?;
-    let sql = concat!(
-        "SELECT ",
-        patient_columns!(),
-        " FROM patients p WHERE p.id = ANY ($1) AND EXISTS (
-             SELECT 1 FROM appointments a WHERE a.patient_id = p.id AND ($2::uuid[] IS NULL OR a.branch_id = ANY ($2))
-                 AND ($3::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $3)))"
-    );
-    let rows: Vec<Row> = tx.all(sql, [ids.into(), sight.branches_value(), sight.own.into()]).await?;
-    Ok(rows.into_iter().filter_map(|row| row.0).collect())
 }

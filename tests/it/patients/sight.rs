@@ -1,0 +1,59 @@
+//! Who sees which patients.
+
+use horae::{auth::BuiltinRole, schema::id::Kind};
+use serde_json::json;
+
+use super::{Desk, names};
+use crate::support::fixtures::Booking;
+
+#[tokio::test]
+async fn a_professional_sees_the_own_patients_and_who_answers_for_them() {
+    let desk = Desk::open().await;
+    let centre = &desk.centre;
+    let branch = centre.branch("Centro", "America/Santiago").await;
+    let (ana, eva) = (centre.professional("Ana", branch).await, centre.professional("Eva", branch).await);
+    let treatment = centre.treatment("Corte", 30).await;
+    let client = desk.app.user("alfa", BuiltinRole::Professional).await;
+    assert_eq!(names(&client, json!({})).await, [""; 0], "nobody's column");
+    let user = desk.app.actor_of(&client).await.id.unwrap();
+    centre.is_user(ana, user).await;
+    let client = desk.app.login("alfa", &email(&desk, user).await).await;
+    let mother = desk.created(json!({"givenNames": "Madre"})).await;
+    desk.created(json!({"givenNames": "Habitual", "usualProfessionalId": desk.id(Kind::Resource, ana)})).await;
+    desk.created(json!({"givenNames": "Nadie"})).await;
+    for (name, with, guardians) in [("Suya", ana, json!([mother["id"]])), ("Ajena", eva, json!([]))] {
+        let one = desk.created(json!({"givenNames": name, "guardianIds": guardians})).await;
+        let id = crate::centre::local(&desk.app, "alfa", Kind::Patient, &one["id"]).await;
+        centre.book(Booking::new(branch, id, treatment, "2026-07-15T13:00:00Z", 30).with(with)).await;
+    }
+    assert_eq!(names(&client, json!({})).await, ["Habitual", "Madre", "Suya"]);
+    assert_eq!(names(&client, json!({"text": "ajena"})).await, [""; 0]);
+    let query = "{ patients(first: 9, filter: {text: \"suya\"}) { nodes { guardians { givenNames } } } }";
+    let found = client.ok(query, json!({})).await;
+    assert_eq!(found["patients"]["nodes"][0]["guardians"], json!([{"givenNames": "Madre"}]));
+}
+
+#[tokio::test]
+async fn who_works_in_one_branch_sees_who_comes_there_and_who_has_been_nowhere() {
+    let desk = Desk::open().await;
+    let centre = &desk.centre;
+    let (north, south) =
+        (centre.branch("Norte", "America/Santiago").await, centre.branch("Sur", "America/Santiago").await);
+    let treatment = centre.treatment("Corte", 30).await;
+    for (name, branch) in [("Norteña", Some(north)), ("Sureña", Some(south)), ("Nueva", None)] {
+        let id = centre.patient(name, "Soto").await;
+        if let Some(branch) = branch {
+            centre.book(Booking::new(branch, id, treatment, "2026-07-15T13:00:00Z", 30)).await;
+        }
+    }
+    let client = desk.app.user("alfa", BuiltinRole::Receptionist).await;
+    let user = desk.app.actor_of(&client).await.id.unwrap();
+    centre.run("UPDATE users SET branch_ids = ARRAY[$2] WHERE id = $1", vec![user.into(), north.into()]).await;
+    let client = desk.app.login("alfa", &email(&desk, user).await).await;
+    assert_eq!(names(&client, json!({})).await, ["Norteña", "Nueva"]);
+    assert_eq!(desk.names(json!({})).await, ["Norteña", "Nueva", "Sureña"]);
+}
+
+async fn email(desk: &Desk, user: uuid::Uuid) -> String {
+    crate::centre::text(&desk.centre, "SELECT email FROM users WHERE id = $1", vec![user.into()]).await
+}
