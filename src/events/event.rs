@@ -11,7 +11,10 @@ use uuid::Uuid;
 use super::answers::Answers;
 use crate::{
     auth::ActorKind,
-    domain::{agenda::appointment::AppointmentView, booking::status::AppointmentStatus, event_cursor::EventCursor},
+    domain::{
+        agenda::appointment::AppointmentView, background::Job, booking::status::AppointmentStatus,
+        event_cursor::EventCursor,
+    },
 };
 
 /// One event of a tenant's log.
@@ -47,6 +50,8 @@ pub enum What {
     Appointment(Arc<AppointmentEvent>),
     /// To the hours somebody or something works.
     Schedule(Arc<ScheduleEvent>),
+    /// To work that somebody watches: how it stands now.
+    Job(Arc<Job>),
     /// Something that no stream tells.
     Other,
 }
@@ -136,6 +141,11 @@ pub(super) const SCHEDULE_CHANGED: &str = "schedule.changed";
 /// Whether this type of event is about an appointment.
 pub(super) fn is_of_appointment(event_type: &str) -> bool {
     event_type.starts_with("appointment.")
+}
+
+/// Whether this type of event is about a background job.
+pub(super) fn is_of_job(event_type: &str) -> bool {
+    event_type.starts_with("job.")
 }
 
 /// Whether this type of event may have changed what somebody may do.

@@ -12,6 +12,7 @@ mod answers;
 mod bus;
 mod event;
 mod hub;
+mod jobs;
 mod reader;
 mod rights;
 mod stream;
@@ -22,9 +23,11 @@ use std::{
 };
 
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 pub use answers::{AnswerKey, Unshared};
 pub use event::{AppointmentEvent, ChangeKind, Event, EventActor, Place, ScheduleEvent, What};
+pub use jobs::JobWatch;
 pub use stream::{Delivery, Ready, Reset, ResetReason, Subscription, Topic, Wanted};
 
 use crate::{
@@ -137,6 +140,17 @@ impl Live {
             return Err(Failure::fault("a subscription was asked for while the process was stopping"));
         };
         Subscription::open(hub, actor, wanted).await
+    }
+
+    /// Watches a background job: the first item is how it stands now, the last is how it ended.
+    ///
+    /// # Errors
+    /// NOT_FOUND when there is none that the actor may know of; faults of the database.
+    pub async fn watch_job(&self, actor: Arc<Actor>, job: Uuid) -> Result<JobWatch, Failure> {
+        let Some(hub) = self.hub() else {
+            return Err(Failure::fault("a job was to be watched while the process was stopping"));
+        };
+        JobWatch::open(hub, actor, job).await
     }
 
     /// How many tenants this node reads the log of at the moment.

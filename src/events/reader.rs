@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     answers::Answers,
-    event::{Event, EventActor, SCHEDULE_CHANGED, What, is_of_appointment, is_of_rights},
+    event::{Event, EventActor, SCHEDULE_CHANGED, What, is_of_appointment, is_of_job, is_of_rights},
     hub::{Channel, Hub},
     stream::ResetReason,
 };
@@ -29,6 +29,7 @@ use crate::{
             appointment::{self, AppointmentView},
             visibility::Sight,
         },
+        background::{self, Job},
         centre::model::zone,
         event_cursor::EventCursor,
         identity::authenticate,
@@ -148,10 +149,7 @@ async fn rows(tx: &TenantTx, after: i64, upto: i64, limit: u16, filter: &Filter)
 /// Loads what subscribers of these events need. Everything is loaded here, whoever asks: what a subscriber may see, its
 /// stream decides.
 async fn load(tx: &TenantTx, rows: Vec<Row>) -> Result<Vec<Arc<Event>>, Failure> {
-    let mut ids: Vec<Uuid> =
-        rows.iter().filter(|row| is_of_appointment(&row.r#type)).map(|row| row.subject_id).collect();
-    ids.sort_unstable();
-    ids.dedup();
+    let ids = subjects(&rows, is_of_appointment);
     let appointments: HashMap<Uuid, Arc<AppointmentView>> = if ids.is_empty() {
         HashMap::new()
     } else {
@@ -160,10 +158,18 @@ async fn load(tx: &TenantTx, rows: Vec<Row>) -> Result<Vec<Arc<Event>>, Failure>
         let views = appointment::load_appointments(tx, ids, &everything, related).await?;
         views.into_iter().map(|view| (view.id, view)).collect()
     };
+    let jobs = subjects(&rows, is_of_job);
+    let jobs: HashMap<Uuid, Arc<Job>> = if jobs.is_empty() {
+        HashMap::new()
+    } else {
+        background::by_ids(tx, jobs).await?.into_iter().map(|job| (job.id, job)).collect()
+    };
     let tenant = tx.tenant();
     rows.into_iter()
         .map(|row| {
-            let what = if is_of_appointment(&row.r#type) {
+            let what = if let Some(job) = jobs.get(&row.subject_id) {
+                What::Job(Arc::clone(job))
+            } else if is_of_appointment(&row.r#type) {
                 match appointments.get(&row.subject_id) {
                     Some(view) => What::of_appointment(&row.r#type, row.data, Arc::clone(view)),
                     None => What::Other,
@@ -192,6 +198,14 @@ async fn load(tx: &TenantTx, rows: Vec<Row>) -> Result<Vec<Arc<Event>>, Failure>
             }))
         })
         .collect()
+}
+
+/// What these events are about, each once.
+fn subjects(rows: &[Row], of: impl Fn(&str) -> bool) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = rows.iter().filter(|row| of(&row.r#type)).map(|row| row.subject_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
 }
 
 /// A position in the tenant's log of today.

@@ -179,7 +179,7 @@ impl Interest {
                     && self.sight.own.is_none_or(|own| concerns(&[own]));
                 taken.then(|| Delivery::Schedule(Arc::clone(event), Arc::clone(change)))
             }
-            What::Other => None,
+            What::Job(_) | What::Other => None,
         }
     }
 

@@ -2,9 +2,13 @@
 
 mod apply_time_rules;
 mod expire_hold;
+mod export_patient;
+mod files;
 mod housekeeping;
+mod import_patients;
 mod materialise_reminders;
 mod password_reset;
+mod reseal;
 mod send_mail;
 
 use std::{num::NonZeroU32, sync::Arc};
@@ -23,6 +27,11 @@ pub(super) const PRUNE_ENDED: &str = "ended.prune";
 /// Computes future local times again after a change of zone rules.
 pub(super) const APPLY_TIME_RULES: &str = "tzdata.apply";
 
+/// Removes files that were never finished, or whose time is over.
+pub(super) const SWEEP_FILES: &str = "files.sweep";
+/// Removes what the file store holds without a row.
+pub(super) const REMOVE_ORPHANS: &str = "files.orphans";
+
 /// Every runner of the product.
 pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str, mails_per_second: NonZeroU32) -> Vec<Arc<dyn Runner>> {
     vec![
@@ -34,5 +43,11 @@ pub(super) fn all(mailer: Arc<Mailer>, mail_from: &str, mails_per_second: NonZer
         Arc::new(housekeeping::Prune { kind: PRUNE_RECEIPTS, what: retention::SHORT_LIVED }),
         Arc::new(housekeeping::Prune { kind: PRUNE_ENDED, what: retention::ENDED }),
         Arc::new(apply_time_rules::ApplyTimeRules),
+        Arc::new(import_patients::ImportPatients),
+        Arc::new(export_patient::ExportPatient),
+        Arc::new(files::Thumbnail),
+        Arc::new(files::Sweep),
+        Arc::new(files::Orphans),
+        Arc::new(reseal::ResealValues),
     ]
 }

@@ -3,4 +3,5 @@
 mod kill;
 mod queue;
 mod retention;
+mod rights;
 mod schedule;

@@ -19,7 +19,7 @@ async fn a_tick_is_made_once_by_however_many_workers() {
     assert_eq!(done, horae::jobs::SCHEDULES.len() * 2, "each schedule, for two centres");
     assert_eq!(app.run_jobs().await.done, 0, "nothing more in the same tick");
     app.clock.advance(chrono::Duration::minutes(15));
-    assert_eq!(app.run_jobs().await.done, 2, "reminders alone");
+    assert_eq!(app.run_jobs().await.done, 4, "reminders and files alone");
 }
 
 #[tokio::test]

@@ -1,0 +1,81 @@
+//! Makes an export.
+
+use std::fs::File;
+
+use uuid::Uuid;
+
+use super::{
+    bundle::Bundle,
+    gather::{self, Gathered},
+    paper,
+    start::JobInput,
+};
+use crate::{
+    auth::{Actor, Permission, Scope},
+    domain::{
+        background::{self, Running},
+        cx::Cx,
+        files::deposit::{self, Made},
+        refusal::Failure,
+    },
+    files::{FilesError, ObjectName},
+    pdf,
+};
+
+/// Makes the export of this job. Run again it begins anew: nothing of a run that was killed is kept.
+///
+/// # Errors
+/// Faults, after which the job can be run again.
+pub async fn run(cx: &Cx, actor: &Actor, job: Uuid) -> Result<(), Failure> {
+    actor.require(Permission::PatientRead, Scope::Centre)?;
+    let Some(mut running) = background::begin(cx, actor, job).await? else { return Ok(()) };
+    match make(cx, actor, &running).await {
+        Ok(result) => background::finish(cx, actor, &mut running, result).await,
+        Err(Failure::Refused(refusals)) => {
+            let why: Vec<String> = refusals.into_iter().map(|refusal| refusal.message).collect();
+            background::fail(cx, actor, job, &why.join("; ")).await
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// None: nobody could fetch it.
+async fn make(cx: &Cx, actor: &Actor, running: &Running) -> Result<Option<Uuid>, Failure> {
+    let input: JobInput =
+        serde_json::from_value(running.input.clone()).map_err(|error| Failure::fault(error.to_string()))?;
+    let Some(requested_by) = running.job.creator_id else { return Ok(None) };
+    let requester = input.requester(&actor.tenant, &actor.request_id);
+    let all = gather::run(cx, &requester, input.patient).await?;
+    let mut files = Vec::new();
+    for (file, name) in all.files.iter().zip(all.file_names()) {
+        match cx.files.local(ObjectName::whole(actor.tenant.id.0, file.id)).await {
+            Ok(opened) => files.push((name, opened)),
+            // Removed since it was listed.
+            Err(FilesError::Missing) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let now = cx.now();
+    let writing = tokio::task::spawn_blocking(move || bundle(&all, files, now));
+    let file = writing.await.map_err(|_| Failure::fault("the export broke off"))??;
+    let made = Made {
+        requested_by,
+        file_name: format!("paciente-{}.zip", now.format("%Y-%m-%d")),
+        mime_type: "application/zip",
+        file,
+    };
+    Ok(Some(deposit::run(cx, actor, made).await?.id))
+}
+
+fn bundle(all: &Gathered, files: Vec<(String, File)>, now: chrono::DateTime<chrono::Utc>) -> Result<File, Failure> {
+    let fault = |what: &dyn std::fmt::Display| Failure::fault(format!("the export cannot be written: {what}"));
+    let data = serde_json::to_vec_pretty(&all.json(now)).map_err(|error| fault(&error))?;
+    let paper = pdf::write(&paper::document(all, now)).map_err(|error| fault(&error))?;
+    let mut bundle = Bundle::begin().map_err(|error| fault(&error))?;
+    bundle.put("datos.json", &data).map_err(|error| fault(&error))?;
+    bundle.put("ficha.pdf", &paper).map_err(|error| fault(&error))?;
+    for (name, file) in files {
+        bundle.copy(&name, file).map_err(|error| fault(&error))?;
+    }
+    bundle.finish().map_err(|error| fault(&error))
+}
