@@ -81,6 +81,8 @@ enum Command {
     Fanout,
     /// The week of a centre with ten million past appointments, beside one with ten thousand.
     History,
+    /// Searching many patients over HTTP, beside the same SQL through pgbench.
+    Patients,
     /// Many reminders due in one second, and bookings while they go out.
     Mail,
     /// Removes the data of earlier runs.
@@ -91,6 +93,13 @@ enum Command {
         /// Where it listens.
         address: SocketAddr,
     },
+}
+
+impl Command {
+    /// Whether the size of the centres plays no part: alone it fills small ones, unless there are large ones already.
+    fn is_light(self) -> bool {
+        matches!(self, Self::Fanout | Self::Patients | Self::Mail)
+    }
 }
 
 fn main() -> ExitCode {
@@ -123,9 +132,21 @@ async fn run(arguments: Arguments) -> Result<()> {
         ..chosen
     };
     let folder = arguments.folder.join(if arguments.quick { "quick" } else { "full" });
+    let (folder, scale) = if !arguments.quick && command.is_light() && Data::load(&folder, &scale).is_none() {
+        (arguments.folder.join("light"), scale.light())
+    } else {
+        (folder, scale)
+    };
     match command {
         Command::Bare { address } => return measure::bare::serve(address).await,
-        Command::Clean => return cluster::remove(&folder).await,
+        Command::Clean => {
+            for folder in [arguments.folder.join("light"), folder] {
+                if folder.exists() {
+                    cluster::remove(&folder).await?;
+                }
+            }
+            return Ok(());
+        }
         _ => {}
     }
     if Data::load(&folder, &scale).is_none() && folder.exists() {
@@ -177,6 +198,9 @@ async fn measure_all(
     }
     if wanted(Command::History) {
         made.push(("history", measure::history::run(&bench, &data).await?));
+    }
+    if wanted(Command::Patients) {
+        made.push(("patients", measure::patients::run(&bench, &data).await?));
     }
     if wanted(Command::Mail) {
         made.push(("mail", measure::mail::run(&bench, &data).await?));

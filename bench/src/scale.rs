@@ -17,6 +17,8 @@ pub struct Scale {
     pub long_history: i64,
     /// … and of the one with the short.
     pub short_history: i64,
+    /// Patients of the centre that is searched.
+    pub searched: i64,
     /// Subscribers of the fan-out.
     pub sockets: usize,
     /// Bookings that are fanned out in one round.
@@ -35,6 +37,7 @@ impl Scale {
         tenants: 20,
         appointments: 200_000,
         patients: 20_000,
+        searched: 200_000,
         long_history: 10_000_000,
         short_history: 10_000,
         sockets: 1_000,
@@ -49,6 +52,7 @@ impl Scale {
         tenants: 3,
         appointments: 5_000,
         patients: 500,
+        searched: 20_000,
         long_history: 100_000,
         short_history: 10_000,
         sockets: 200,
@@ -57,6 +61,11 @@ impl Scale {
         rounds: 2,
         seconds: 2,
     };
+
+    /// As many small centres.
+    pub fn light(self) -> Self {
+        Self { appointments: 6_000, patients: 2_000, long_history: self.short_history, ..self }
+    }
 
     /// How long one side of one round is measured.
     pub fn time(&self) -> Duration {

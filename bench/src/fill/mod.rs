@@ -1,6 +1,7 @@
 //! Fills centres with appointments. Centres are made by the production path; the many rows are written by
 //! INSERT … SELECT, on a regular grid in which nothing can be booked twice, with the heavy indexes built afterwards.
 
+pub mod people;
 mod rows;
 
 use std::path::Path;

@@ -170,7 +170,7 @@ fn array(ids: &[Uuid]) -> String {
     format!("'{{{}}}'::uuid[]", quoted.join(","))
 }
 
-async fn run(admin: &mut PgConnection, sql: String) -> Result<()> {
+pub(super) async fn run(admin: &mut PgConnection, sql: String) -> Result<()> {
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(admin).await?;
     Ok(())
 }

@@ -6,6 +6,7 @@ pub mod booking;
 pub mod fanout;
 pub mod history;
 pub mod mail;
+pub mod patients;
 mod sink;
 mod slots;
 mod sockets;
