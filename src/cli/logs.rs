@@ -1,6 +1,9 @@
 //! Where log lines and spans go and how they look.
 
-use tracing_subscriber::{EnvFilter, Layer, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter, Layer, fmt, layer::SubscriberExt, registry, registry::LookupSpan, util::SubscriberInitExt,
+};
 
 use super::CliError;
 use crate::{config::Config, telemetry::traces::Traces};
@@ -13,12 +16,20 @@ pub(super) fn start(config: &Config) -> Result<Option<Traces>, CliError> {
         Some(endpoint) => Some(Traces::connect(endpoint, config.trace_ratio)?),
         None => None,
     };
-    let lines = fmt::layer().with_writer(std::io::stderr);
-    let lines = if config.log_json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() };
-    tracing_subscriber::registry()
-        .with(traces.as_ref().map(Traces::layer))
-        .with(lines.with_filter(filter))
-        .try_init()
-        .map_err(|error| CliError(format!("logging cannot start: {error}")))?;
+    let json = config.log_json;
+    let started = match &traces {
+        Some(traces) => registry().with(traces.layer()).with(lines(json).with_filter(filter)).try_init(),
+        // The filter of all rather than of a layer, whose remembered answers are not safe: see `Traces::layer`.
+        None => registry().with(lines(json)).with(filter).try_init(),
+    };
+    started.map_err(|error| CliError(format!("logging cannot start: {error}")))?;
     Ok(traces)
+}
+
+fn lines<S>(json: bool) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+{
+    let lines = fmt::layer().with_writer(std::io::stderr);
+    if json { lines.json().flatten_event(true).boxed() } else { lines.compact().boxed() }
 }

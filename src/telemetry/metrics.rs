@@ -85,7 +85,10 @@ metrics! {
     Gauge horae_jobs_failed = "Jobs that have failed for good and stay, by cell and kind";
     Counter horae_jobs_reclaimed_total = "Jobs taken back from workers that fell silent";
     Counter horae_mails_total = "Mails handed over or not, by kind and result: sent, later, failed, bounced";
+    Counter horae_imported_rows_total = "Rows of spreadsheets with patients, by outcome: created, skipped, refused";
+    Counter horae_record_signatures_broken_total = "Signed entries read that were not what was signed: somebody has changed them in the database";
     Counter horae_mail_bounce_alarms_total = "Centres of which too many mails bounced, at most one a day and centre";
+    Counter horae_uploads_rejected_total = "Uploads removed because their bytes were not what was announced";
     Counter horae_mail_repeated_handovers_total = "Mails that may have been handed over twice with the same Message-ID";
 }
 

@@ -19,8 +19,8 @@ use opentelemetry_sdk::{
     trace::{Sampler, SdkTracerProvider},
 };
 use tokio::{runtime::Handle, time::timeout};
-use tracing::Subscriber;
-use tracing_subscriber::{Layer, filter::filter_fn, registry::LookupSpan};
+use tracing::{Level, Metadata, Subscriber, level_filters::LevelFilter, subscriber::Interest};
+use tracing_subscriber::{Layer, filter::dynamic_filter_fn, registry::LookupSpan};
 
 /// Longest time for one batch to be taken.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -71,6 +71,11 @@ impl Traces {
     }
 
     /// The part of a subscriber that sends our spans.
+    ///
+    /// Whether a span is ours is asked anew for each, although it never changes: where the subscriber may remember the
+    /// answer, it takes that of the last question on the thread for it, and that may have been about something else
+    /// (the database driver asks after each statement whether to log it). The span would be lost, and its children
+    /// would begin traces of their own.
     #[must_use]
     pub fn layer<S>(&self) -> impl Layer<S> + Send + Sync + use<S>
     where
@@ -81,7 +86,15 @@ impl Traces {
             .with_location(false)
             .with_threads(false)
             .with_tracked_inactivity(false)
-            .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target().starts_with("horae::")))
+            .with_filter(
+                dynamic_filter_fn(|metadata, _| is_ours(metadata))
+                    .with_callsite_filter(
+                        |metadata| {
+                            if is_ours(metadata) { Interest::sometimes() } else { Interest::never() }
+                        },
+                    )
+                    .with_max_level_hint(LevelFilter::DEBUG),
+            )
     }
 
     /// Sends what waits, and ends. Waits for the collector, at most a few seconds.
@@ -91,6 +104,11 @@ impl Traces {
             tracing::warn!("The last spans could not be sent");
         }
     }
+}
+
+/// Spans of ours down to the level of transactions.
+fn is_ours(metadata: &Metadata<'_>) -> bool {
+    metadata.is_span() && *metadata.level() <= Level::DEBUG && metadata.target().starts_with("horae::")
 }
 
 /// Carries batches over the runtime's own connections: the thread that makes them up has no runtime.

@@ -2,6 +2,6 @@
 
 mod collector;
 mod documents;
-mod node;
+pub mod node;
 mod numbers;
 mod process;

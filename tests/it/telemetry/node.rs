@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::TcpListener,
-    process::{Child, ChildStderr, Command},
+    process::{Child, Command},
+    sync::mpsc,
     time::timeout,
 };
 
@@ -19,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct Node {
     process: Child,
-    log: tokio::io::Lines<BufReader<ChildStderr>>,
+    log: mpsc::UnboundedReceiver<String>,
     pub seen: Vec<String>,
     pub address: SocketAddr,
 }
@@ -39,14 +40,21 @@ impl Node {
             .kill_on_drop(true)
             .spawn()
             .unwrap();
-        let log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        // Read all the time: a full pipe would hold the node up.
+        let (line, log) = mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(text) = lines.next_line().await.unwrap() {
+                let _gone = line.send(text);
+            }
+        });
         let mut node = Self { process, log, seen: Vec::new(), address };
         node.until("The API is ready").await;
         node
     }
 
     async fn until(&mut self, words: &str) {
-        while let Some(line) = timeout(PATIENCE, self.log.next_line()).await.expect("the node says it").unwrap() {
+        while let Some(line) = timeout(PATIENCE, self.log.recv()).await.expect("the node says it") {
             let found = line.contains(words);
             self.seen.push(line);
             if found {
@@ -60,11 +68,28 @@ impl Node {
     pub async fn stop(mut self) -> String {
         let id = self.process.id().unwrap().to_string();
         assert!(Command::new("kill").args(["-TERM", &id]).status().await.unwrap().success());
-        while let Some(line) = timeout(PATIENCE, self.log.next_line()).await.expect("the node ends").unwrap() {
+        while let Some(line) = timeout(PATIENCE, self.log.recv()).await.expect("the node ends") {
             self.seen.push(line);
         }
         assert!(self.process.wait().await.unwrap().success(), "{:#?}", self.seen);
         self.seen.join("\n")
+    }
+
+    /// Ends it in the middle of what it does.
+    pub async fn kill(mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Forgets how much memory it has had so far.
+    pub fn forget_peak(&self) {
+        std::fs::write(format!("/proc/{}/clear_refs", self.process.id().unwrap()), "5").unwrap();
+    }
+
+    /// The most memory that it has had since, in bytes.
+    pub fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
     pub async fn get(&self, path: &str) -> (u16, String) {

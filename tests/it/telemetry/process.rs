@@ -111,7 +111,7 @@ async fn spans_lead_from_the_callers_trace_to_the_statements_and_nothing_tells_w
     let spans = collector.spans();
     assert_eq!(collector.service().as_deref(), Some("horae"));
     let ours: Vec<_> = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).cloned().collect();
-    let [request] = named(&ours, "POST /graphql")[..] else { panic!("{ours:#?}") };
+    let [request] = named(&ours, "POST /graphql")[..] else { panic!("{ours:#?}\nof {spans:#?}\n{log}") };
     assert_eq!(hex(&request.parent_span_id), CALLER);
     assert_eq!(attribute(request, "request.id").as_deref(), Some("request-of-this-test"));
     assert_eq!(attribute(request, "http.response.status_code").as_deref(), Some("200"));
@@ -137,6 +137,34 @@ async fn spans_lead_from_the_callers_trace_to_the_statements_and_nothing_tells_w
         }
     }
     assert!(!collector.text().contains(secrets[4]), "a tenant's own number leaves in a span");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_span_is_lost_beside_statements() {
+    const REQUESTS: u128 = 200;
+    let collector = Collector::start().await;
+    let app = TestApp::start().await;
+    app.clock.set(SystemClock.now());
+    Desk::with(&app, 1).await;
+    let node = Node::start(&app.database_url, &[("HORAE_OTLP_ENDPOINT", collector.url())]).await;
+    let login = node.ask(&[], LOGIN, json!({"e": "admin@alfa.test", "p": PASSWORD})).await;
+    let bearer = format!("Bearer {}", login["data"]["login"]["tokens"]["accessToken"].as_str().unwrap());
+
+    let ask = async |number: u128| {
+        let traceparent = format!("00-{number:032x}-{CALLER}-01");
+        let headers = [("authorization", &*bearer), ("traceparent", &*traceparent)];
+        node.ask(&headers, "{ viewer { actor { displayName } } }", json!({})).await
+    };
+    futures::stream::iter(1..=REQUESTS).map(ask).buffer_unordered(4).collect::<Vec<_>>().await;
+    let log = node.stop().await;
+
+    let spans = collector.spans();
+    let of = |name: &str| {
+        let caller = |span: &&Span| span.trace_id[..8] == [0; 8] && span.name == name;
+        spans.iter().filter(caller).count() as u128
+    };
+    assert_eq!(of("POST /graphql"), REQUESTS, "{log}");
+    assert_eq!(of("query viewer"), REQUESTS, "{log}");
 }
 
 /// A query over a socket, whose credentials travel in its first message.
