@@ -71,6 +71,18 @@ async fn eight_writers_leave_one_chain() {
 }
 
 #[tokio::test]
+async fn many_entries_at_once_write_the_head_once() {
+    let (app, actor, mut owner) = started(2).await;
+    owner.run("VACUUM FULL event_head").await;
+    let before = verify(&app, &actor).await.entries_checked;
+    write(&app, &actor, 1_000).await;
+    write(&app, &actor, 1).await;
+    assert_eq!(verify(&app, &actor).await, Report { ok: true, entries_checked: before + 1_001, first_broken: None });
+    let pages: i64 = owner.one("SELECT pg_relation_size('event_head') / current_setting('block_size')::bigint").await;
+    assert_eq!(pages, 1, "every booking reads the head");
+}
+
+#[tokio::test]
 async fn a_long_trail_is_checked_in_batches() {
     let (app, actor, _) = started(0).await;
     let before = app.app.cx.db.statements();

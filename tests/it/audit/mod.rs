@@ -3,7 +3,11 @@
 mod append_only;
 mod chain;
 mod entries;
+pub mod files;
 mod mutations;
+mod patients;
+mod portability;
+mod record;
 mod request_id;
 pub mod rows;
 

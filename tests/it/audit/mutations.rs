@@ -34,7 +34,7 @@ fn refused(answer: &Value, mutation: &str) -> bool {
 
 #[tokio::test]
 async fn every_mutation_leaves_an_entry_in_its_transaction_and_a_refused_one_none() {
-    let mut world = World { clinic: Clinic::open().await, used: 0 };
+    let mut world = World { clinic: Clinic::open().await, asker: None, used: 0 };
     let mut owner = Owner::of(&world.clinic.app, "alfa").await;
     owner
         .run(

@@ -11,6 +11,7 @@ use horae::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use super::{files, patients, portability, record};
 use crate::{
     booking::{
         Clinic,
@@ -42,7 +43,7 @@ pub struct Row {
 }
 
 impl Row {
-    fn new(client: &Client, declares: &'static str, passes: &'static str, good: Value, bad: Value) -> Self {
+    pub(super) fn new(client: &Client, declares: &'static str, passes: &'static str, good: Value, bad: Value) -> Self {
         Self {
             client: client.clone(),
             declares,
@@ -57,7 +58,7 @@ impl Row {
     }
 
     /// One that takes an `input` of this declaration.
-    fn input(client: &Client, declares: &'static str, good: &Value, bad: &Value) -> Self {
+    pub(super) fn input(client: &Client, declares: &'static str, good: &Value, bad: &Value) -> Self {
         Self::new(client, declares, "(input: $input)", json!({ "input": good }), json!({ "input": bad }))
     }
 
@@ -90,6 +91,8 @@ impl Row {
 /// A clinic, and a time that nobody has used yet.
 pub struct World {
     pub clinic: Clinic,
+    /// Who will call, if not the administrator: files are for who brought them.
+    pub asker: Option<Uuid>,
     pub used: i64,
 }
 
@@ -451,6 +454,16 @@ pub async fn row(world: &mut World, mutation: &str) -> Option<Row> {
             let token = if mutation == "patientConfirm" { confirm } else { cancel };
             let (good, bad) = (json!({ "token": token }), json!({"token": "ct1.guess"}));
             Row::new(&anonymous, "($token: String!)", "(token: $token)", good, bad).by("PATIENT")
+        }
+        "requestUpload" | "completeUpload" => return files::row(world, mutation).await,
+        "createPatient" | "updatePatient" | "mergePatients" | "upsertPatientCategory" | "setPatientFields" => {
+            return patients::row(world, mutation).await;
+        }
+        "importPatients" | "exportPatientData" | "anonymisePatient" => {
+            return portability::row(world, mutation).await;
+        }
+        "upsertRecordTemplate" | "saveRecordEntry" | "signRecordEntry" | "amendRecordEntry" | "voidRecordEntry" => {
+            return record::row(world, mutation).await;
         }
         _ => return row_of_identity(world, mutation).await,
     })
