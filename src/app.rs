@@ -17,6 +17,7 @@ use crate::{
         limit::Limiter,
     },
     events::{EventsOptions, Live},
+    files::Files,
     http::{
         self, ActorGate, Surface, Tries,
         graphiql::GraphiqlPage,
@@ -90,9 +91,12 @@ impl App {
             .map_err(|error| StartError::Other(format!("REDIS_URL: {error}")))?;
         let cx = Cx {
             db,
+            files: Files::new(config.files.clone()),
+            file_rules: config.file_rules,
             seal: Seal::new(&secret),
             vault: Vault::new(&secret),
             tokens: config.token_keys()?,
+            masters: config.master_keys()?,
             clock,
             hints: Arc::clone(&live) as Arc<dyn CommitHints>,
             mail_domain: config.mail_domain.as_str().into(),
@@ -169,6 +173,7 @@ impl App {
             metrics: metrics.map(|handle| Exposition::new(handle, self.cx.db.clone())),
             graphiql,
             cx: self.cx.clone(),
+            tasks: self.tasks.clone(),
             calendar: mail::calendar::feed,
             appointment_file: self.appointment_file(),
         })

@@ -1,14 +1,20 @@
 //! Settings: the only reader of the environment. Every setting has a default that works on one machine, and is listed
 //! with its meaning by `horae help config`.
 
-use std::{collections::HashMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
-    auth::{self, token::TokenKeys},
+    auth::{self, keyring::MasterKeys, token::TokenKeys},
     db::{CellPlan, DbOptions, Server},
-    domain::limit::Rates,
+    domain::{files::FileRules, limit::Rates},
+    files,
     http::{Timeouts, TrustedProxies, graphql::SocketPlaces},
 };
 
@@ -34,10 +40,11 @@ macro_rules! settings {
 
 settings! {
     HORAE_LISTEN = "127.0.0.1:8080", "Address and port of the API.";
-    HORAE_PUBLIC_URL = "http://127.0.0.1:8080", "Address under which patients and front ends reach the API; links in mails begin with it.";
+    HORAE_PUBLIC_URL = "", "Address under which patients and front ends reach the API; links in mails begin with it. Empty: http:// and HORAE_LISTEN, for trying things on one machine.";
     HORAE_ACCOUNT_URL = "", "Page of your front end where users set passwords; links in mails are this address, a slash and the token. Empty: Horae's own page, /u under HORAE_PUBLIC_URL.";
     HORAE_SECRET = "", "At least 32 characters, the same on every node. Tokens, ids and cursors are signed with keys derived from it.";
     HORAE_TOKEN_KEYS = "", "Keys of access tokens: kid:secret,kid:secret. The first signs, all verify, so that keys can be exchanged without a logout. The word derived stands for the key made from HORAE_SECRET, which is also the only one when this is empty. Secrets have at least 32 characters and no comma.";
+    HORAE_MASTER_KEYS = "", "Keys that wrap the centres' own keys, with which patients' data are encrypted: name:secret,name:secret. The first wraps, all unwrap; horae keys rewrap goes over to the first. The word derived stands for the key made from HORAE_SECRET, which is also the only one when this is empty. Secrets have at least 32 characters and no comma. Whoever loses one that is in use loses what it protects.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
     HORAE_TRUSTED_PROXIES = "", "Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas. Only they are believed when X-Forwarded-For says whose request it is. Empty: nobody is.";
     HORAE_HSTS_SECONDS = "31536000", "For how long browsers are told to use https alone, when HORAE_PUBLIC_URL is https. 0: they are not told.";
@@ -73,6 +80,15 @@ settings! {
     HORAE_MAIL_FOLDER = ".horae/mailbox", "Folder for mail when there is no SMTP_URL.";
     HORAE_MAIL_FROM = "citas@horae.localhost", "Sender of mails; the centre's name is put before it.";
     HORAE_MAIL_DOMAIN = "horae.localhost", "Domain of Message-IDs and calendar entries. Never change it: calendars would see new appointments.";
+    HORAE_FILES = ".horae/files", "Where files lie: a folder, or s3://bucket/prefix for anything that speaks S3. All nodes need the same.";
+    HORAE_S3_ENDPOINT = "", "Address of the service that holds the bucket: https://minio.example.com. Empty: Amazon's in HORAE_S3_REGION.";
+    HORAE_S3_REGION = "us-east-1", "Region of the bucket.";
+    HORAE_S3_KEY_ID = "", "Access key for the bucket.";
+    HORAE_S3_SECRET = "", "Its secret.";
+    HORAE_FILE_MAX_BYTES = "20971520", "Largest file that is taken.";
+    HORAE_FILES_PER_OWNER = "200", "Most files of one patient; also of one user's imports.";
+    HORAE_STORAGE_MIB = "20480", "Most mebibytes of all files of a centre together.";
+    HORAE_UPLOAD_TIMEOUT = "300", "Seconds for a file to arrive. No more than HORAE_BODY_TIMEOUT may pass without any of its bytes.";
     HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
     HORAE_MAILS_PER_SECOND = "100", "Most mails that a worker begins in a second: as many as the relay takes, and as few as leave the processors to the requests.";
     HORAE_WORKER_SLOTS = "16", "How many jobs of one cell a worker runs at once.";
@@ -101,6 +117,8 @@ pub struct Config {
     pub secret: SecretString,
     /// Keys of access tokens, as written; see [`Config::token_keys`].
     pub token_keys: SecretString,
+    /// Keys that wrap the centres' own, as written; see [`Config::master_keys`].
+    pub master_keys: SecretString,
     /// Origins of pages; empty: any.
     pub allowed_origins: Vec<String>,
     /// Proxies that are believed when they say for whom they ask.
@@ -147,6 +165,10 @@ pub struct Config {
     pub mail_from: String,
     /// Domain of Message-IDs.
     pub mail_domain: String,
+    /// Where files lie.
+    pub files: files::Place,
+    /// How many and how large they may be.
+    pub file_rules: FileRules,
     /// Where demo keeps its things.
     pub data_dir: PathBuf,
     /// Jobs at once.
@@ -157,6 +179,15 @@ pub struct Config {
     pub job_lease: Duration,
     /// Patience at a stop.
     pub shutdown_grace: Duration,
+}
+
+/// Where this machine reaches what listens there.
+fn local_url(listen: SocketAddr) -> String {
+    let mut reached = listen;
+    if listen.ip().is_unspecified() {
+        reached.set_ip(if listen.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+    }
+    format!("http://{reached}")
 }
 
 impl Config {
@@ -186,15 +217,19 @@ impl Config {
             })
             .collect();
         let settings = Values(values);
-        let public_url = settings.text("HORAE_PUBLIC_URL").trim_end_matches('/').to_owned();
+        let listen = settings.parse("HORAE_LISTEN", "an address and port, like 0.0.0.0:8080")?;
+        let public_url = settings
+            .optional("HORAE_PUBLIC_URL")
+            .map_or_else(|| local_url(listen), |url| url.trim_end_matches('/').to_owned());
         let config = Self {
-            listen: settings.parse("HORAE_LISTEN", "an address and port, like 0.0.0.0:8080")?,
+            listen,
             account_url: settings
                 .optional("HORAE_ACCOUNT_URL")
                 .map_or_else(|| format!("{public_url}/u"), |url| url.trim_end_matches('/').to_owned()),
             public_url,
             secret: settings.text("HORAE_SECRET").into(),
             token_keys: settings.text("HORAE_TOKEN_KEYS").into(),
+            master_keys: settings.text("HORAE_MASTER_KEYS").into(),
             allowed_origins: settings.list("HORAE_ALLOWED_ORIGINS"),
             trusted_proxies: settings
                 .parse("HORAE_TRUSTED_PROXIES", "a list of addresses or networks like 10.0.0.0/8")?,
@@ -245,6 +280,13 @@ impl Config {
             mail_folder: settings.text("HORAE_MAIL_FOLDER").into(),
             mail_from: settings.text("HORAE_MAIL_FROM"),
             mail_domain: settings.text("HORAE_MAIL_DOMAIN"),
+            files: files_place(&settings)?,
+            file_rules: FileRules {
+                max_bytes: settings.some("HORAE_FILE_MAX_BYTES")?,
+                per_owner: settings.some("HORAE_FILES_PER_OWNER")?,
+                storage_mib: settings.some("HORAE_STORAGE_MIB")?,
+                upload_seconds: settings.some("HORAE_UPLOAD_TIMEOUT")?,
+            },
             data_dir: settings.text("HORAE_DATA_DIR").into(),
             mails_per_second: settings.parse("HORAE_MAILS_PER_SECOND", "a number from 1 on")?,
             worker_slots: settings.parse("HORAE_WORKER_SLOTS", "a number")?,
@@ -292,6 +334,15 @@ impl Config {
             .map_err(|error| ConfigError { name: "HORAE_TOKEN_KEYS", problem: error.to_string() })
     }
 
+    /// The keys that wrap the centres' own keys.
+    ///
+    /// # Errors
+    /// When one of them cannot be used, or the secret is missing.
+    pub fn master_keys(&self) -> Result<MasterKeys, ConfigError> {
+        MasterKeys::from_setting(self.master_keys.expose_secret(), self.secret()?)
+            .map_err(|error| ConfigError { name: "HORAE_MASTER_KEYS", problem: error.to_string() })
+    }
+
     /// How to reach PostgreSQL.
     ///
     /// # Errors
@@ -328,6 +379,30 @@ fn derived_app_url(owner: &str, secret: &[u8]) -> Result<String, ConfigError> {
     let password: String =
         auth::derive(secret, b"horae database role 1").iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     Ok(format!("{scheme}://horae_app:{password}@{place}"))
+}
+
+/// Where files lie; a bucket needs its key too.
+fn files_place(settings: &Values) -> Result<files::Place, ConfigError> {
+    let place = settings.text("HORAE_FILES");
+    let Some(bucket) = place.strip_prefix("s3://") else {
+        return Ok(files::Place::Folder(place.into()));
+    };
+    let (bucket, prefix) = bucket.split_once('/').unwrap_or((bucket, ""));
+    let needed = |name| {
+        let problem = || ConfigError { name, problem: "files in a bucket need it".to_owned() };
+        settings.optional(name).ok_or_else(problem)
+    };
+    if bucket.is_empty() {
+        return Err(ConfigError { name: "HORAE_FILES", problem: "write s3://bucket/prefix".to_owned() });
+    }
+    Ok(files::Place::S3(files::S3Place {
+        bucket: bucket.to_owned(),
+        prefix: prefix.trim_matches('/').to_owned(),
+        endpoint: settings.optional("HORAE_S3_ENDPOINT").map(|url| url.trim_end_matches('/').to_owned()),
+        region: settings.text("HORAE_S3_REGION"),
+        key_id: needed("HORAE_S3_KEY_ID")?,
+        secret: needed("HORAE_S3_SECRET")?.into(),
+    }))
 }
 
 fn servers(text: &str) -> Result<HashMap<String, Server>, ConfigError> {
@@ -377,5 +452,32 @@ impl Values {
 
     fn seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {
         Ok(Duration::from_secs(self.parse(name, "a number of seconds")?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn public_url(settings: &[(&str, &str)]) -> Option<String> {
+        let value =
+            |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+        Config::from_lookup(value).ok().map(|config| config.public_url)
+    }
+
+    #[test]
+    fn links_lead_to_where_the_server_listens_unless_it_is_told_otherwise() {
+        for (settings, url) in [
+            (&[][..], "http://127.0.0.1:8080"),
+            (&[("HORAE_LISTEN", "127.0.0.1:9000")], "http://127.0.0.1:9000"),
+            (&[("HORAE_LISTEN", "0.0.0.0:80")], "http://127.0.0.1:80"),
+            (&[("HORAE_LISTEN", "[::]:9000")], "http://[::1]:9000"),
+            (
+                &[("HORAE_LISTEN", "0.0.0.0:80"), ("HORAE_PUBLIC_URL", "https://horae.example/")],
+                "https://horae.example",
+            ),
+        ] {
+            assert_eq!(public_url(settings).as_deref(), Some(url));
+        }
     }
 }

@@ -10,6 +10,7 @@ use async_graphql::{ID, ScalarType, Value};
 use chrono::{DateTime, Duration, Utc};
 use uuid::Uuid;
 
+pub use crate::domain::files::foreign::files;
 pub use crate::http::graphql::foreign::{documents, headers, messages};
 use crate::{
     auth::{Seal, SealedKind, token::TokenKeys},
@@ -28,8 +29,14 @@ use crate::{
 pub type Target = fn(&[u8]);
 
 /// Every property, by the name of its fuzz target.
-pub const TARGETS: [(&str, Target); 5] =
-    [("documents", documents), ("headers", headers), ("messages", messages), ("scalars", scalars), ("words", words)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("documents", documents),
+    ("files", files),
+    ("headers", headers),
+    ("messages", messages),
+    ("scalars", scalars),
+    ("words", words),
+];
 
 const SECRET: &[u8] = b"a secret of 32 bytes for fuzzing";
 const SEALED: [SealedKind; 4] = [SealedKind::Id, SealedKind::Cursor, SealedKind::Slot, SealedKind::Page];
@@ -226,6 +233,11 @@ mod tests {
     #[test]
     fn documents_from_outside() {
         short_run("documents");
+    }
+
+    #[test]
+    fn files_from_outside() {
+        short_run("files");
     }
 
     #[test]

@@ -9,11 +9,14 @@ pub mod db;
 pub mod domain;
 pub mod embedded;
 pub mod events;
+pub mod files;
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
 pub mod http;
 pub mod jobs;
 pub mod limiter;
 pub mod mail;
+pub mod pdf;
 pub mod schema;
+pub mod sheets;
 pub mod telemetry;

@@ -37,7 +37,7 @@ pub struct Catalogue;
 #[async_trait::async_trait]
 impl MigratorTrait for Catalogue {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        sql_files!["catalogue": "m0001_catalogue", "m0002_queue"]
+        sql_files!["catalogue": "m0001_catalogue", "m0002_queue", "m0003_sealing"]
     }
 
     fn migration_table_name() -> DynIden {
@@ -53,7 +53,8 @@ impl MigratorTrait for Tenant {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         sql_files![
             "tenant": "m0001_centre", "m0002_agenda", "m0003_log", "m0005_users", "m0006_sessions", "m0007_keys", "m0008_audit",
-            "m0009_upkeep", "m0010_mail"
+            "m0009_upkeep", "m0010_mail", "m0011_patients", "m0012_files", "m0013_record", "m0014_background_jobs",
+            "m0015_audit_head"
         ]
     }
 

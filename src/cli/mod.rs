@@ -4,6 +4,7 @@
 mod banner;
 mod demo;
 mod help;
+mod keys;
 mod logs;
 mod migrate;
 mod serve;
@@ -51,6 +52,9 @@ enum Command {
     /// Creates tenants, lists them, opens and closes them.
     #[command(subcommand)]
     Tenant(Box<tenant::TenantCommand>),
+    /// Changes the keys that patients' data are encrypted with, and shows how far that is.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Explains a command, or all settings: horae help config.
     Help {
         /// A command, or `config`.
@@ -145,6 +149,7 @@ async fn dispatch(command: Command, config: Config) -> Result<(), CliError> {
         Command::Work => serve::run(build(config)?, serve::Role { api: false, worker: true }).await,
         Command::Migrate => migrate::run(&build(config)?).await,
         Command::Tenant(command) => tenant::run(&build(config)?, *command).await,
+        Command::Keys(command) => keys::run(&build(config)?, command).await,
         Command::Schema | Command::Help { .. } => Ok(()),
     }
 }

@@ -33,6 +33,26 @@ pub fn phone(text: &str) -> Option<String> {
     phonenumber::is_valid(&number).then(|| number.format().mode(Mode::E164).to_string())
 }
 
+/// A telephone number as somebody in `country` writes it, with or without the country's code, in E.164.
+#[must_use]
+pub fn phone_in(country: &str, text: &str) -> Option<String> {
+    if text.trim_start().starts_with('+') {
+        return phone(text);
+    }
+    let country: phonenumber::country::Id = country.parse().ok()?;
+    let number = phonenumber::parse(Some(country), national(text)?).ok()?;
+    phonenumber::is_valid(&number).then(|| number.format().mode(Mode::E164).to_string())
+}
+
+/// A text that may be a telephone number of some country, without blanks around it.
+#[must_use]
+pub fn national(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let digits = text.chars().filter(char::is_ascii_digit).count();
+    let shaped = text.len() <= 40 && text.chars().all(|c| c.is_ascii_digit() || " .-()/".contains(c));
+    (shaped && (4..=15).contains(&digits)).then_some(text)
+}
+
 /// A country code of two capital letters.
 #[must_use]
 pub fn country(text: &str) -> Option<String> {

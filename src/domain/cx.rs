@@ -8,11 +8,13 @@ use uuid::Uuid;
 use super::{
     change::Changes,
     clock::Clock,
+    files::FileRules,
     refusal::{Code, Failure, Refusal},
 };
 use crate::{
-    auth::{Actor, Seal, Vault, token::TokenKeys},
+    auth::{Actor, Seal, Vault, keyring::MasterKeys, token::TokenKeys},
     db::{Access, Db, TenantId, TenantStatus, TenantTx},
+    files::Files,
 };
 
 /// Told what a commit means for others, afterwards. A lost hint delays them, nothing more.
@@ -29,12 +31,18 @@ pub trait CommitHints: Send + Sync + 'static {
 pub struct Cx {
     /// Tenants' data.
     pub db: Db,
+    /// Where the bytes of files lie.
+    pub files: Files,
+    /// How many and how large they may be.
+    pub file_rules: FileRules,
     /// Signs ids, cursors and slots.
     pub seal: Seal,
     /// Encrypts what must not lie in the database in clear.
     pub vault: Vault,
     /// Signs access tokens.
     pub tokens: TokenKeys,
+    /// Wrap the keys that encrypt patients' data.
+    pub masters: MasterKeys,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// After-commit hints.

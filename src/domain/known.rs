@@ -16,7 +16,9 @@ pub enum Thing {
     TreatmentCategory,
     Role,
     Patient,
+    PatientCategory,
     Appointment,
+    RecordTemplate,
     /// Whatever something can be done to or by; that it is gone does not matter to the trail.
     Anything,
 }
@@ -30,7 +32,9 @@ impl Thing {
             Self::TreatmentCategory => "CATEGORY",
             Self::Role => "ROLE",
             Self::Patient => "PATIENT",
+            Self::PatientCategory => "PATIENT_CATEGORY",
             Self::Appointment => "APPOINTMENT",
+            Self::RecordTemplate => "TEMPLATE",
             Self::Anything => "ANYTHING",
         }
     }
@@ -94,10 +98,13 @@ const MISSING: &str = "SELECT n.at FROM unnest($1::text[], $2::uuid[]) WITH ORDI
         WHEN 'CATEGORY' THEN EXISTS (SELECT 1 FROM treatment_categories x WHERE x.id = n.id)
         WHEN 'ROLE' THEN EXISTS (SELECT 1 FROM roles x WHERE x.id = n.id)
         WHEN 'PATIENT' THEN EXISTS (SELECT 1 FROM patients x WHERE x.id = n.id)
+        WHEN 'PATIENT_CATEGORY' THEN EXISTS (SELECT 1 FROM patient_categories x WHERE x.id = n.id)
         WHEN 'APPOINTMENT' THEN EXISTS (SELECT 1 FROM appointments x WHERE x.id = n.id)
+        WHEN 'TEMPLATE' THEN EXISTS (SELECT 1 FROM record_templates x WHERE x.id = n.id)
         ELSE EXISTS (SELECT 1 FROM audit_entries x WHERE x.subject_id = n.id)
             OR EXISTS (SELECT 1 FROM users x WHERE x.id = n.id)
             OR EXISTS (SELECT 1 FROM patients x WHERE x.id = n.id)
+            OR EXISTS (SELECT 1 FROM patient_categories x WHERE x.id = n.id)
             OR EXISTS (SELECT 1 FROM appointments x WHERE x.id = n.id)
             OR EXISTS (SELECT 1 FROM branches x WHERE x.id = n.id)
             OR EXISTS (SELECT 1 FROM resources x WHERE x.id = n.id)
@@ -111,5 +118,9 @@ const MISSING: &str = "SELECT n.at FROM unnest($1::text[], $2::uuid[]) WITH ORDI
             OR EXISTS (SELECT 1 FROM suppressions x WHERE x.id = n.id)
             OR EXISTS (SELECT 1 FROM api_keys x WHERE x.id = n.id)
             OR EXISTS (SELECT 1 FROM capability_tokens x WHERE x.id = n.id)
+            OR EXISTS (SELECT 1 FROM background_jobs x WHERE x.id = n.id)
+            OR EXISTS (SELECT 1 FROM attachments x WHERE x.id = n.id)
+            OR EXISTS (SELECT 1 FROM record_templates x WHERE x.id = n.id)
+            OR EXISTS (SELECT 1 FROM record_entries x WHERE x.id = n.id)
         END
     ORDER BY n.at LIMIT 1";

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 use uuid::Uuid;
 
 use super::{booking::slot::Slot, time::LocalTimeError};
-use crate::{auth::Denied, db::DbError};
+use crate::{auth::Denied, db::DbError, files::FilesError};
 
 /// Why. The words are the API's `ErrorCode`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,8 @@ pub enum Code {
     TenantInMaintenance,
     TokenInvalid,
     TokenUsed,
+    FileTooLarge,
+    FileTypeNotAllowed,
 }
 
 /// What a client needs besides code and message to act.
@@ -179,6 +181,9 @@ pub enum Fault {
     /// PostgreSQL.
     #[error("database fault")]
     Db(#[from] DbError),
+    /// The file store.
+    #[error("fault of the file store")]
+    Files(#[from] FilesError),
     /// Anything else, in words for the log.
     #[error("{0}")]
     Other(String),
@@ -217,6 +222,12 @@ impl From<DbError> for Failure {
             return Refusal::new(Code::Invalid, "a text holds the character U+0000, which cannot be kept").into();
         }
         Self::Fault(Fault::Db(error))
+    }
+}
+
+impl From<FilesError> for Failure {
+    fn from(error: FilesError) -> Self {
+        Self::Fault(Fault::Files(error))
     }
 }
 

@@ -10,6 +10,7 @@ use axum::{
     response::Redirect,
     routing::get,
 };
+use tokio_util::task::TaskTracker;
 use tower_http::{
     catch_panic::CatchPanicLayer,
     compression::CompressionLayer,
@@ -20,10 +21,10 @@ use tower_http::{
 use super::{
     ActorGate, Readiness, SecurityHeaders, Timeouts, Tries, TrustedProxies, WriteAppointment, WriteCalendar,
     account_page, add_security_headers, appointment_page, assign_client_address, assign_request_id, calendar_feed,
-    calendar_file,
+    calendar_file, files,
     graphiql::GraphiqlPage,
     graphql::{self, OperationNames, SocketOptions, SocketPlaces, Sockets, TransportOptions},
-    health_router, limit_tries, log_access, metrics_router,
+    health_router, limit_file_tries, limit_tries, log_access, metrics_router,
 };
 use crate::{
     domain::{
@@ -63,8 +64,10 @@ pub struct Surface<E> {
     pub metrics: Option<Exposition>,
     /// The page for exploring the API.
     pub graphiql: GraphiqlPage,
-    /// What the pages behind mails and the calendars stand on.
+    /// What the pages behind mails, the calendars and the files stand on.
     pub cx: Cx,
+    /// What outlives a connection.
+    pub tasks: TaskTracker,
     /// Writes a calendar.
     pub calendar: WriteCalendar,
     /// Writes one appointment as a calendar.
@@ -87,9 +90,19 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
         operations: OperationNames::of_sdl(&crate::schema::sdl()),
         ..TransportOptions::default()
     };
-    let api = graphql::router(surface.executor, surface.gate, options, surface.sockets).layer(cors);
+    let api = graphql::router(surface.executor, surface.gate, options, surface.sockets).layer(cors.clone());
     let patience =
         TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, surface.timeouts.body + surface.timeouts.request);
+    let file_tries = Tries::of_files(Arc::clone(&surface.limiter), surface.rates);
+    // Bytes of files take their time, and are compressed already where that is worth it. Pages of the same origins that
+    // may call the API may send and fetch them.
+    let files = files(surface.cx.clone(), surface.tasks, surface.timeouts.body)
+        .layer(middleware::from_fn_with_state(file_tries, limit_file_tries))
+        .layer(cors.allow_methods([Method::GET, Method::HEAD, Method::PUT]).expose_headers([
+            HeaderName::from_static("x-request-id"),
+            header::RETRY_AFTER,
+            header::CONTENT_DISPOSITION,
+        ]));
     // Every page behind a mail's link: what is in its path opens something.
     let tries = Tries::new(surface.limiter, surface.rates);
     let links = Router::new()
@@ -110,6 +123,7 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     }
     router
         .layer(CompressionLayer::new())
+        .merge(files)
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(headers, add_security_headers))
         .layer(middleware::from_fn(log_access))

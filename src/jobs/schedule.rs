@@ -58,6 +58,18 @@ pub const SCHEDULES: &[Schedule] = &[
         every: TimeDelta::days(1),
         spread: TimeDelta::hours(4),
     },
+    Schedule {
+        name: "files.sweep",
+        kind: runners::SWEEP_FILES,
+        every: TimeDelta::minutes(15),
+        spread: TimeDelta::minutes(10),
+    },
+    Schedule {
+        name: "files.orphans",
+        kind: runners::REMOVE_ORPHANS,
+        every: TimeDelta::days(1),
+        spread: TimeDelta::hours(6),
+    },
 ];
 
 impl Schedule {

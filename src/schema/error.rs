@@ -98,6 +98,19 @@ impl From<Code> for ErrorCode {
             Code::TenantInMaintenance => Self::TenantInMaintenance,
             Code::TokenInvalid => Self::TokenInvalid,
             Code::TokenUsed => Self::TokenUsed,
+            Code::FileTooLarge => Self::FileTooLarge,
+            Code::FileTypeNotAllowed => Self::FileTypeNotAllowed,
+        }
+    }
+}
+
+impl ErrorCode {
+    /// The word in the API.
+    #[must_use]
+    pub fn word(self) -> String {
+        match self.to_value() {
+            async_graphql::Value::Enum(word) => word.to_string(),
+            other => other.to_string(),
         }
     }
 }
@@ -227,7 +240,7 @@ impl UserError {
     pub fn new(refusal: Refusal, reader: Option<&Arc<Reader>>) -> Self {
         let Refusal { code, message, field, detail } = refusal;
         let code = ErrorCode::from(code);
-        let word = code.to_value().to_string();
+        let word = code.word();
         metrics::counter!("horae_user_errors_total", "operation" => operation::current(), "code" => word).increment(1);
         match detail {
             Detail::None => Self::Basic(BasicError { code, message, field }),
@@ -372,7 +385,9 @@ impl From<Refusal> for ApiError {
             | Code::CurrencyMismatch
             | Code::NonexistentLocalTime
             | Code::AmbiguousLocalTime
-            | Code::TokenInvalid => "INVALID",
+            | Code::TokenInvalid
+            | Code::FileTooLarge
+            | Code::FileTypeNotAllowed => "INVALID",
         };
         Self { code, message: refusal.message, field: refusal.field }
     }

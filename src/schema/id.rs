@@ -34,11 +34,16 @@ pub enum Kind {
     Suppression = 16,
     CapabilityToken = 17,
     PasswordResetRequest = 18,
+    PatientCategory = 19,
+    Attachment = 20,
+    BackgroundJob = 23,
+    RecordTemplate = 21,
+    RecordEntry = 22,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 23] = [
         Self::Tenant,
         Self::Branch,
         Self::Resource,
@@ -57,6 +62,11 @@ impl Kind {
         Self::Suppression,
         Self::CapabilityToken,
         Self::PasswordResetRequest,
+        Self::PatientCategory,
+        Self::Attachment,
+        Self::BackgroundJob,
+        Self::RecordTemplate,
+        Self::RecordEntry,
     ];
 }
 

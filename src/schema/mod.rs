@@ -2,9 +2,12 @@
 
 pub mod agenda;
 pub mod auth;
+pub mod background;
 pub mod booking;
 pub mod centre;
 pub mod error;
+pub mod fields;
+pub mod files;
 pub mod id;
 pub mod identity;
 mod in_place;
@@ -15,6 +18,9 @@ pub mod money;
 pub mod node;
 pub mod notifications;
 pub mod page;
+pub mod patients;
+mod portability;
+pub mod record;
 pub mod request;
 pub mod scalar;
 pub mod sensitive;
@@ -22,8 +28,9 @@ pub mod sensitive;
 use std::borrow::Cow;
 
 use async_graphql::{
-    ContextSelectionSet, MergedObject, OutputType, Positioned, SDLExportOptions, Schema, SchemaBuilder, ServerResult,
-    SubscriptionType as _, TypeDirective as _, Value, parser::types::Field, registry::Registry,
+    ContextSelectionSet, MergedObject, MergedSubscription, OutputType, Positioned, SDLExportOptions, Schema,
+    SchemaBuilder, ServerResult, SubscriptionType as _, TypeDirective as _, Value, parser::types::Field,
+    registry::Registry,
 };
 
 /// Reads.
@@ -38,7 +45,11 @@ pub struct Query(
     notifications::NotificationsQuery,
     agenda::AgendaQuery,
     booking::BookingQuery,
+    record::RecordQuery,
+    patients::PatientsQuery,
     node::NodeQuery,
+    background::BackgroundQuery,
+    portability::PortabilityQuery,
 );
 
 /// Changes. Every payload has `userErrors`: empty when it happened, and nothing happened when it is not.
@@ -54,6 +65,10 @@ pub struct Mutation(
     agenda::AgendaMutation,
     booking::BookingMutation,
     notifications::NotificationsMutation,
+    portability::PortabilityMutation,
+    record::RecordMutation,
+    files::FilesMutation,
+    patients::PatientsMutation,
 );
 
 /// What the contract promises although no field leads there. Not a type itself: the engine registers by types only.
@@ -76,8 +91,13 @@ impl OutputType for Conventions {
     }
 }
 
+/// Streams of what happens. Every one that takes `after` begins with StreamReady and may end with StreamReset; give the
+/// last cursor you saw to go on without loss or duplicate.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(live::LiveSubscription, background::BackgroundSubscription);
+
 /// The API of centres.
-pub type ApiSchema = Schema<Query, Mutation, live::LiveSubscription>;
+pub type ApiSchema = Schema<Query, Mutation, Subscription>;
 
 /// The published contract, sorted, so that a change shows as a change.
 #[must_use]
@@ -92,18 +112,18 @@ pub fn registry() -> Registry {
     let mut registry = Registry {
         query_type: Query::type_name().into_owned(),
         mutation_type: Some(Mutation::type_name().into_owned()),
-        subscription_type: Some(live::LiveSubscription::type_name().into_owned()),
+        subscription_type: Some(Subscription::type_name().into_owned()),
         ..Registry::default()
     };
     Query::create_type_info(&mut registry);
     Mutation::create_type_info(&mut registry);
-    live::LiveSubscription::create_type_info(&mut registry);
+    Subscription::create_type_info(&mut registry);
     Conventions::create_type_info(&mut registry);
     registry
 }
 
 /// The schema without data: enough to print it.
 #[must_use]
-pub fn builder() -> SchemaBuilder<Query, Mutation, live::LiveSubscription> {
-    Schema::build(Query::default(), Mutation::default(), live::LiveSubscription).register_output_type::<Conventions>()
+pub fn builder() -> SchemaBuilder<Query, Mutation, Subscription> {
+    Schema::build(Query::default(), Mutation::default(), Subscription::default()).register_output_type::<Conventions>()
 }

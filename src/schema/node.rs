@@ -10,14 +10,16 @@ use futures::future::join_all;
 
 use super::{
     agenda::{
-        loader::{AppointmentKey, PatientKey, ScheduleExceptionKey, ScheduleKey},
-        types::{Appointment, Patient, Schedule, ScheduleException},
+        loader::{AppointmentKey, ScheduleExceptionKey, ScheduleKey},
+        types::{Appointment, Schedule, ScheduleException},
     },
+    background::{BackgroundJobKey, types::BackgroundJob},
     centre::{
         loader::{CategoryKey, ResourceKey},
         types::{BookableResource, Branch, Equipment, Professional, Room, Treatment, TreatmentCategory},
     },
     error::ApiError,
+    files::{AttachmentKey, types::Attachment},
     id::Kind,
     identity::{
         audit::AuditEntry,
@@ -31,6 +33,14 @@ use super::{
     notifications::{
         EmailKey, SuppressionKey,
         types::{EmailMessage, Suppression},
+    },
+    patients::{
+        loader::{PatientCategoryKey, PatientKey},
+        types::{Patient, PatientCategory},
+    },
+    record::{
+        loader::{EntryKey, TemplateKey},
+        types::{RecordEntry, RecordTemplate},
     },
     request::{Reader, staff},
     scalar::Instant,
@@ -76,10 +86,20 @@ pub enum Node {
     Appointment(Appointment),
     /// A patient of the centre.
     Patient(Patient),
+    /// A heading under which patients are sorted.
+    PatientCategory(PatientCategory),
     /// A mail.
     EmailMessage(EmailMessage),
     /// An address that gets no mail any more.
     Suppression(Suppression),
+    /// Work in the background.
+    BackgroundJob(BackgroundJob),
+    /// A file.
+    Attachment(Attachment),
+    /// A form of records.
+    RecordTemplate(RecordTemplate),
+    /// Something that was written about a patient.
+    RecordEntry(RecordEntry),
 }
 
 /// Anything that several people may change: who comes second with an old version is refused.
@@ -104,6 +124,10 @@ pub enum Versioned {
     Appointment(Appointment),
     /// A patient of the centre.
     Patient(Patient),
+    /// A form of records.
+    RecordTemplate(RecordTemplate),
+    /// Something that was written about a patient.
+    RecordEntry(RecordEntry),
 }
 
 /// Anything that tells when it was created and last changed.
@@ -158,13 +182,24 @@ impl Node {
             Kind::Appointment => {
                 loader.load_one(AppointmentKey(id)).await?.map(|it| Appointment::new(reader, it).into())
             }
-            Kind::Patient => loader.load_one(PatientKey(id)).await?.map(|it| Patient::new(reader, it).into()),
+            Kind::Patient => loader.load_one(PatientKey(id)).await?.map(|it| Patient::whole(reader, it).into()),
+            Kind::PatientCategory => {
+                loader.load_one(PatientCategoryKey(id)).await?.map(|it| PatientCategory::new(reader, it).into())
+            }
             Kind::EmailMessage => {
                 loader.load_one(EmailKey(id)).await?.map(|model| EmailMessage { reader: own(), model }.into())
             }
             Kind::Suppression => {
                 loader.load_one(SuppressionKey(id)).await?.map(|model| Suppression { reader: own(), model }.into())
             }
+            Kind::BackgroundJob => {
+                loader.load_one(BackgroundJobKey(id)).await?.map(|job| BackgroundJob::new(own(), job).into())
+            }
+            Kind::Attachment => loader.load_one(AttachmentKey(id)).await?.map(|it| Attachment::new(reader, it).into()),
+            Kind::RecordTemplate => {
+                loader.load_one(TemplateKey(id)).await?.map(|it| RecordTemplate::new(reader, Arc::new(it)).into())
+            }
+            Kind::RecordEntry => loader.load_one(EntryKey(id)).await?.map(|it| RecordEntry::new(reader, it).into()),
             // The centre is the caller's own, and a request for a password is nothing to look at.
             Kind::Tenant | Kind::PasswordResetRequest => None,
         })

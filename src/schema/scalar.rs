@@ -230,9 +230,10 @@ text_scalar!(
     "write a mail address, like ana@example.com"
 );
 text_scalar!(
-    /// Telephone number, E.164: `+56223456789`.
+    /// Telephone number, E.164: `+56223456789`. For patients it may be written as in the centre's country, without its
+    /// code (`2 2345 6789`); answers always have the code.
     PhoneNumber,
-    crate::domain::contact::phone,
+    |text| crate::domain::contact::phone(text).or_else(|| crate::domain::contact::national(text).map(str::to_owned)),
     "write a telephone number with its country code, like +56223456789"
 );
 text_scalar!(

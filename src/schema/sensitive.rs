@@ -5,6 +5,5 @@
 use async_graphql::TypeDirective;
 
 /// Encrypted column; the value is redacted in logs, events, audit diffs and exports unless the caller has `RECORD_READ`.
-/// No field that is served yet is one.
 #[TypeDirective(location = "FieldDefinition", name = "sensitive")]
 pub fn sensitive() {}

@@ -9,9 +9,11 @@
 
 mod agenda;
 mod audit;
+mod background;
 mod booking;
 mod centre;
 mod embedded;
+mod files;
 mod http_pages;
 mod identity;
 mod isolation;
@@ -22,8 +24,12 @@ mod mail;
 mod matrix;
 mod node;
 mod notifications;
+mod patients;
 mod platform;
+mod portability;
 mod project;
+mod record;
+mod sealing;
 mod support;
 mod telemetry;
 mod transport;

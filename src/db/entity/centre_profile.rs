@@ -19,6 +19,7 @@ pub struct Model {
     pub logo_url: Option<String>,
     pub booking_policies: Option<String>,
     pub daily_appointment_quota: i32,
+    pub clinical_record: bool,
     pub version: i32,
     pub updated_at: ChronoDateTimeUtc,
 }

@@ -166,6 +166,7 @@ pub(super) fn profile(profile: &CentreProfile) -> Facts {
         logo_url,
         booking_policies,
         daily_appointment_quota,
+        clinical_record,
         version,
         updated_at: _,
     } = profile;
@@ -182,5 +183,6 @@ pub(super) fn profile(profile: &CentreProfile) -> Facts {
         "logoUrl": logo_url.as_deref().map(text),
         "bookingPolicies": booking_policies.as_deref().map(text),
         "dailyAppointmentQuota": *daily_appointment_quota,
+        "clinicalRecord": *clinical_record,
     })
 }

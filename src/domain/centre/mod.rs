@@ -26,7 +26,7 @@ use crate::{
 
 /// Reads of the centre are for everybody who works there, whatever the role. Who may do nothing at all, like a patient
 /// with an account, does not work there.
-fn require_staff(actor: &Actor) -> Result<(), Failure> {
+pub(in crate::domain) fn require_staff(actor: &Actor) -> Result<(), Failure> {
     if !is_staff(actor) {
         return Err(Refusal::new(Code::Forbidden, "only the centre's staff may list this").into());
     }

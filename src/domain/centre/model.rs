@@ -435,6 +435,7 @@ pub struct CentreProfile {
     pub logo_url: Option<String>,
     pub booking_policies: Option<String>,
     pub daily_appointment_quota: i32,
+    pub clinical_record: bool,
     pub version: i32,
     pub updated_at: chrono::DateTime<Utc>,
 }
@@ -452,6 +453,7 @@ pub(super) struct ProfileRow {
     logo_url: Option<String>,
     booking_policies: Option<String>,
     daily_appointment_quota: i32,
+    clinical_record: bool,
     version: i32,
     updated_at: chrono::DateTime<Utc>,
 }
@@ -472,6 +474,7 @@ impl TryFrom<ProfileRow> for CentreProfile {
             logo_url: row.logo_url,
             booking_policies: row.booking_policies,
             daily_appointment_quota: row.daily_appointment_quota,
+            clinical_record: row.clinical_record,
             version: row.version,
             updated_at: row.updated_at,
         })

@@ -3,7 +3,7 @@
 use sea_orm::{ActiveValue, Value};
 
 /// Leave it, take it away, or set it. A new object has nothing to leave, so leaving it means the default.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub enum Patch<T> {
     /// As it is.
     #[default]
@@ -20,6 +20,15 @@ impl<T> Patch<T> {
         match self {
             Self::Set(value) => Some(value),
             Self::Keep | Self::Clear => None,
+        }
+    }
+
+    /// What there is now, given what there was.
+    pub fn over(self, before: Option<T>) -> Option<T> {
+        match self {
+            Self::Keep => before,
+            Self::Clear => None,
+            Self::Set(value) => Some(value),
         }
     }
 
@@ -53,6 +62,17 @@ impl<T> Patch<T> {
             Self::Keep => ActiveValue::NotSet,
             Self::Clear => ActiveValue::Set(None),
             Self::Set(value) => ActiveValue::Set(Some(value)),
+        }
+    }
+}
+
+impl Patch<String> {
+    /// The same, where nothing but blanks takes the value away.
+    #[must_use]
+    pub fn blank_is_away(self) -> Self {
+        match self {
+            Self::Set(text) if text.trim().is_empty() => Self::Clear,
+            other => other,
         }
     }
 }

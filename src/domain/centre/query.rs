@@ -51,7 +51,7 @@ pub async fn profile(tx: &TenantTx) -> Result<CentreProfile, Failure> {
     let row: Option<ProfileRow> = tx
         .find(
             "SELECT trade_name, legal_name, country, currency, locale, default_time_zone, vertical, operating_mode, logo_url,
-                 booking_policies, daily_appointment_quota, version, updated_at FROM centre_profile",
+                 booking_policies, daily_appointment_quota, clinical_record, version, updated_at FROM centre_profile",
             [],
         )
         .await?;

@@ -37,6 +37,8 @@ pub struct Input {
     pub default_zone: Option<Tz>,
     /// What `bookAppointment` must name.
     pub operating_mode: Option<OperatingMode>,
+    /// Whether the centre keeps clinical records; those that there are stay, whoever may not see them meanwhile.
+    pub clinical_record: Option<bool>,
 }
 
 /// Changes it.
@@ -56,6 +58,7 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<CentreProfile, 
         locale: column(input.locale),
         default_time_zone: column(input.default_zone.map(|zone| zone.name().to_owned())),
         operating_mode: column(input.operating_mode.map(|mode| mode.as_str().to_owned())),
+        clinical_record: column(input.clinical_record),
         updated_at: Set(cx.now()),
         ..Default::default()
     };

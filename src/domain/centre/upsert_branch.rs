@@ -23,6 +23,7 @@ use crate::{
     db::{DbError, TenantTx, entity::branches},
     domain::{
         change::{Change, Changes},
+        contact,
         cx::Cx,
         facts::facts,
         notifications::reminders,
@@ -119,12 +120,19 @@ fn check(input: Input) -> Result<Checked, Failure> {
     if let Some(grid) = input.slot_grid_minutes {
         check.range("slotGridMinutes", grid, 5..=240, "minutes between the starts of free slots");
     }
+    let phone = check.patch(input.phone, |check, phone| {
+        contact::phone(&phone).unwrap_or_else(|| {
+            let message = "write the number with its country's code, like +56223456789: it is for everybody";
+            check.add(Refusal::invalid("phone", message));
+            phone
+        })
+    });
     check.done()?;
     let row = branches::ActiveModel {
         name: Set(name),
         time_zone: Set(input.zone.name().to_owned()),
         address: address.map(|address| json!(address)).column(),
-        phone: input.phone.column(),
+        phone: phone.column(),
         email: input.email.column(),
         active: column(input.active),
         reminder_local_time: column(input.reminder_local_time),

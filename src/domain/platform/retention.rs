@@ -40,6 +40,11 @@ macro_rules! batch_of {
 pub const SHORT_LIVED: &[Remains] = &[
     // Keys are honoured for 24 hours; an hour more keeps the sweep away from those that are being looked at.
     Remains { sql: batch_of!("idempotency_receipts", "created_at < $1"), kept: Duration::hours(25) },
+    // A page of small pictures is a hundred links that live for minutes; after a day none says any more why it is not good.
+    Remains {
+        sql: batch_of!("capability_tokens", "purpose IN ('FILE_DOWNLOAD', 'FILE_UPLOAD') AND expires_at < $1"),
+        kept: Duration::days(1),
+    },
     // They are counted for an hour; their addresses may be of people who are no users.
     Remains { sql: batch_of!("password_reset_requests", "requested_at < $1"), kept: Duration::days(1) },
 ];
@@ -56,6 +61,8 @@ pub const ENDED: &[Remains] = &[
     // Times that were held and never booked. Anybody on a booking page can hold some. Longer than the event log, whose
     // readers look them up.
     Remains { sql: batch_of!("appointments", "status = 'EXPIRED' AND updated_at < $1"), kept: Duration::days(35) },
+    // Whoever asked has looked by then; what they became is in the trail.
+    Remains { sql: batch_of!("background_jobs", "finished_at < $1"), kept: Duration::days(90) },
     // What a centre may create in a day is asked for today only; a month shows whether a quota fits.
     Remains {
         sql: batch_of!("quota_usage", "day < ($1::timestamptz AT TIME ZONE 'UTC')::date"),

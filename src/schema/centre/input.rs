@@ -349,6 +349,9 @@ pub struct TenantProfileInput {
     pub default_time_zone: Option<TimeZone>,
     /// What `bookAppointment` must name.
     pub operating_mode: Option<OperatingMode>,
+    /// Whether the centre keeps clinical records. When it does not, they are `FORBIDDEN` to everybody; those that there
+    /// are stay, and are there again when it does.
+    pub clinical_record: Option<bool>,
 }
 
 impl TenantProfileInput {
@@ -366,6 +369,7 @@ impl TenantProfileInput {
             locale: self.locale.map(|locale| locale.0),
             default_zone: self.default_time_zone.map(|zone| zone.0),
             operating_mode: self.operating_mode.map(Into::into),
+            clinical_record: self.clinical_record,
         })
     }
 }

@@ -114,6 +114,11 @@ impl TenantSummary {
         Ok(self.profile()?.operating_mode.into())
     }
 
+    /// Whether the centre keeps clinical records.
+    async fn clinical_record(&self) -> Result<bool, ApiError> {
+        Ok(self.profile()?.clinical_record)
+    }
+
     /// The logo, as in every mail.
     async fn logo_url(&self) -> Option<Url> {
         self.profile.as_ref()?.logo_url.clone().map(Url)

@@ -98,10 +98,17 @@ pub fn subject_kind(subject_type: &str) -> Option<Kind> {
         "ScheduleException" => Kind::ScheduleException,
         "Appointment" => Kind::Appointment,
         "Patient" => Kind::Patient,
+        "PatientCategory" => Kind::PatientCategory,
         "EmailMessage" => Kind::EmailMessage,
         "ApiKey" => Kind::ApiKey,
         "CapabilityToken" => Kind::CapabilityToken,
+        "RecordTemplate" => Kind::RecordTemplate,
+        "RecordEntry" => Kind::RecordEntry,
+        // One for each patient, and named by the patient.
+        "ClinicalRecord" => Kind::Patient,
         "PasswordResetRequest" => Kind::PasswordResetRequest,
+        "Attachment" => Kind::Attachment,
+        "BackgroundJob" => Kind::BackgroundJob,
         _ => return None,
     })
 }

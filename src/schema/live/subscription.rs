@@ -28,9 +28,7 @@ use crate::{
 #[derive(Default)]
 pub struct LiveSubscription;
 
-/// Streams of what happens. Every one begins with StreamReady and may end with StreamReset; give the last cursor you saw
-/// as `after` to go on without loss or duplicate.
-#[Subscription(name = "Subscription")]
+#[Subscription]
 impl LiveSubscription {
     /// Everything that changes what the agenda of a branch shows: appointments and working hours. Needs AGENDA_READ in
     /// the branch; with AGENDA_READ_OWN it is what concerns the own column.

@@ -114,7 +114,12 @@ async fn the_key_reads_nothing_but_what_is_public() {
         "availability" => json!({"input": availability}),
         "explainUnavailable" => json!({"input": clinic.input(clinic.professionals[0], "2026-07-14T10:00:00-04:00")}),
         "schedules" => json!({"branchId": branch}),
+        "patient" | "patientDuplicates" => json!({"id": clinic.id(Kind::Patient, clinic.patient)}),
+        "patients" => json!({"first": 5}),
         "branches" | "emailMessages" | "equipment" | "professionals" | "rooms" | "treatments" => json!({"first": 5}),
+        "recordTemplates" => json!({"first": 5}),
+        "job" => json!({"id": clinic.id(Kind::BackgroundJob, clinic.patient)}),
+        "importPreview" => json!({"attachmentId": clinic.id(Kind::Attachment, clinic.patient)}),
         _ => json!({}),
     };
     // Pages are not told about the schema.

@@ -1,7 +1,18 @@
 //! The whole state machine, as the design's table has it, for everybody who may be logged in.
 
 use chrono::TimeDelta;
-use horae::{auth::BuiltinRole, schema::id::Kind};
+use horae::{
+    auth::{Actor, BuiltinRole, Permission},
+    domain::{
+        booking::{
+            book,
+            status::AppointmentStatus,
+            transition::{self, Transition},
+        },
+        refusal::{Code, Failure},
+    },
+    schema::id::Kind,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -251,6 +262,28 @@ async fn the_professional_attends_and_nothing_else() {
 #[tokio::test]
 async fn another_professional_finds_nothing() {
     all_pairs(Who::Other, When::Earlier).await;
+}
+
+#[tokio::test]
+async fn who_attends_and_may_see_no_column_finds_nothing() {
+    let clinic = Clinic::open().await;
+    let professional = clinic.professionals[0];
+    let start = "2026-07-14T10:00:00-04:00".parse().unwrap();
+    let id = book::run(&clinic.app.app.cx, &clinic.actor, clinic.booking(professional, start)).await.unwrap().id;
+    let arrive = async |permissions: &[Permission]| {
+        let actor = Actor {
+            permissions: permissions.iter().copied().collect(),
+            professional: Some(professional),
+            ..clinic.actor.as_ref().clone()
+        };
+        let step = Transition { key: None, id, version: 1, to: AppointmentStatus::Cancelled, reason: None };
+        transition::run(&clinic.app.app.cx, &actor, step).await
+    };
+    match arrive(&[Permission::AgendaWrite]).await {
+        Err(Failure::Refused(refused)) => assert_eq!(refused[0].code, Code::NotFound),
+        other => panic!("{other:?}"),
+    }
+    arrive(&[Permission::AgendaWrite, Permission::AgendaReadOwn]).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,5 @@
 //! The calendar file of one appointment: the event of its mails, for whoever has the link, without the patient.
 
-use std::io::Write as _;
-
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
@@ -12,7 +10,10 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use crate::{notifications::Desk, support::app::TestApp};
+use crate::{
+    notifications::Desk,
+    support::{app::TestApp, python},
+};
 
 const URL: &str = "query($id: ID!) { appointment(id: $id) { icsUrl } }";
 
@@ -54,17 +55,7 @@ for text in sys.stdin.buffer.read().split(b'\\0'):
     start = event.decoded('DTSTART').astimezone(datetime.timezone.utc).strftime('%Y-%m-%dT%H:%M:%SZ')
     print(calendar['METHOD'], event['UID'], event['SEQUENCE'], event['STATUS'], start, 'ATTENDEE' in event)
 ";
-    let program = std::env::var_os("HORAE_TEST_PYTHON").unwrap_or_else(|| "python3".into());
-    let mut python = std::process::Command::new(program)
-        .args(["-c", READER])
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    python.stdin.take().unwrap().write_all(texts.join("\0").as_bytes()).unwrap();
-    let output = python.wait_with_output().unwrap();
-    assert!(output.status.success(), "`script/test` installs icalendar and names its Python in HORAE_TEST_PYTHON");
-    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+    python::told(READER, texts.join("\0").as_bytes()).lines().map(str::to_owned).collect()
 }
 
 #[tokio::test]

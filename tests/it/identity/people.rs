@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use horae::{
-    auth::{BuiltinRole, password},
+    auth::BuiltinRole,
     jobs::{Worker, WorkerOptions},
     mail::{Mailer, SmtpSettings},
     schema::id::{GlobalIds, Kind},
@@ -16,7 +16,7 @@ use uuid::Uuid;
 use crate::{
     centre::refused,
     support::{
-        app::{Client, PASSWORD, TestApp},
+        app::{Client, TestApp, password_hash},
         fixtures::Centre,
         smtp::{Received, SmtpSink, Which},
     },
@@ -75,7 +75,7 @@ impl People {
     /// A user with these roles in these branches (none: every branch).
     pub async fn hire(&self, email: &str, roles: &[Uuid], branches: &[Uuid]) -> Uuid {
         let id = self.centre.cx.new_id();
-        let hash = password::hash(PASSWORD.to_owned()).await.unwrap();
+        let hash = password_hash().await;
         let sql = "INSERT INTO users (id, email, name, status, password_hash, branch_ids, created_at, updated_at)
                    VALUES ($1, $2, split_part($2, '@', 1), 'ACTIVE', $3, $4, $5, $5)";
         let now = self.app.now();

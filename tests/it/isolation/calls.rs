@@ -19,12 +19,14 @@ pub(super) struct Call {
     pub(super) within: Option<(&'static str, &'static str)>,
     /// Why even this is refused.
     pub(super) refused: Option<&'static str>,
+    /// Why the words at the places that it alone reaches make no difference.
+    pub(super) unread: Option<&'static str>,
     /// Names a centre instead of being called in one: what it does there is what it is for.
     pub(super) opens: bool,
 }
 
 fn call(operation: &'static str, variables: Value) -> Call {
-    Call { operation, who: Who::Admin, variables, within: None, refused: None, opens: false }
+    Call { operation, who: Who::Admin, variables, within: None, refused: None, unread: None, opens: false }
 }
 
 fn input(operation: &'static str, variables: &Value) -> Call {
@@ -44,6 +46,10 @@ impl Call {
         Self { refused: Some(why), ..self }
     }
 
+    fn unread(self, why: &'static str) -> Self {
+        Self { unread: Some(why), ..self }
+    }
+
     fn opens(self) -> Self {
         Self { opens: true, ..self }
     }
@@ -59,7 +65,26 @@ pub(super) fn calls() -> Vec<Call> {
     all.extend(centre());
     all.extend(agenda());
     all.extend(identity());
+    all.extend(portability());
+    all.extend(files());
+    all.extend(record());
     all
+}
+
+fn files() -> Vec<Call> {
+    let announced = json!({"ownerId": "#patient", "fileName": "a.txt", "mimeType": "text/plain", "sizeBytes": 4});
+    vec![
+        call("completeUpload", json!({"attachmentId": "#upload", "sha256": crate::audit::files::FILE_HASH})),
+        input("requestUpload", &announced),
+    ]
+}
+
+/// Somebody of whom more is said than a booking may say.
+fn newcomer() -> Value {
+    json!({
+        "givenNames": "Nora", "email": "nora@example.com", "usualProfessionalId": "#professional",
+        "categoryId": "#patientCategory", "guardianIds": ["#patient"],
+    })
 }
 
 fn queries() -> Vec<Call> {
@@ -107,8 +132,26 @@ fn queries() -> Vec<Call> {
         input("explainUnavailable", &json!({
             "idempotencyKey": "#key", "branchId": "#branch", "items": wanted["items"], "holdId": "#hold",
         })),
+        input("explainUnavailable", &json!({
+            "idempotencyKey": "#key", "branchId": "#branch", "items": wanted["items"], "newPatient": newcomer(),
+        })).unread("the patient plays no part in it"),
+        call("importPreview", json!({"attachmentId": "#list", "mapping": {}})),
+        call("job", json!({"id": "#job"})),
         call("node", json!({"id": "#any:appointment"})),
         call("nodes", json!({"ids": ["#any:appointment"]})),
+        call("patient", json!({"id": "#patient"})),
+        call("Patient.appointments", json!({"id": "#patient", "first": 1, "filter": {"branchId": "#branch", "resourceId": "#professional"}})).within(
+            "query($id: ID!, $filter: AppointmentFilter, $first: Int, $after: String, $last: Int, $before: String) { patient(id: $id) {
+                 appointments(filter: $filter, first: $first, after: $after, last: $last, before: $before) { nodes { id } pageInfo { endCursor } } } }",
+            "/patient/appointments",
+        ),
+        call("Patient.appointments", json!({"id": "#patient", "first": 1, "filter": {"patientId": "#otherPatient"}})).within(
+            "query($id: ID!, $filter: AppointmentFilter, $first: Int) { patient(id: $id) {
+                 appointments(filter: $filter, first: $first) { nodes { id } pageInfo { endCursor } } } }",
+            "/patient/appointments",
+        ).refused("these are one patient's appointments"),
+        call("patientDuplicates", json!({"id": "#patient"})),
+        call("patients", json!({"first": 2, "filter": {"categoryId": "#patientCategory"}})),
         call("professionals", resources.clone()),
         call("publicAvailability", json!({"tenantSlug": "#slug", "input": slots})).by(Who::Page),
         call("publicBookingPage", json!({"tenantSlug": "#slug"})).by(Who::Page),
@@ -125,6 +168,7 @@ fn subscriptions() -> Vec<Call> {
     vec![
         call("agendaChanged", json!({"branchId": "#branch", "resourceIds": ["#professional"], "after": "#cursor"})),
         call("bookingReceived", json!({"branchIds": ["#branch"], "after": "#cursor"})),
+        call("jobProgress", json!({"jobId": "#job"})),
     ]
 }
 
@@ -154,6 +198,20 @@ fn centre() -> Vec<Call> {
             }),
         ),
         call("upsertTreatmentCategory", json!({"id": "#category", "name": "Dental"})),
+        call(
+            "createPatient",
+            json!({"idempotencyKey": "#key", "input": {
+                "givenNames": "Nora", "usualProfessionalId": "#professional", "categoryId": "#patientCategory", "guardianIds": ["#patient"],
+            }}),
+        ),
+        call(
+            "updatePatient",
+            json!({"id": "#newPatient", "version": 1, "input": {
+                "givenNames": "Nora", "usualProfessionalId": "#professional", "categoryId": "#patientCategory", "guardianIds": ["#patient"],
+            }}),
+        ),
+        call("mergePatients", json!({"idempotencyKey": "#key", "keepId": "#newPatient", "mergeId": "#otherPatient"})),
+        call("upsertPatientCategory", json!({"id": "#patientCategory", "name": "Club"})),
     ]
 }
 
@@ -174,6 +232,8 @@ fn agenda() -> Vec<Call> {
             }),
         ),
         book(json!({"items": [item]})),
+        book(json!({"items": [item], "patientId": null, "newPatient": newcomer()}))
+            .refused("a booking only says who the patient is"),
         book(json!({"holdId": "#hold"})),
         book(json!({"slotToken": "#slot"})),
         input("holdSlot", &json!({"idempotencyKey": "#key", "slotToken": "#slot"})),
@@ -187,6 +247,15 @@ fn agenda() -> Vec<Call> {
             }),
         )
         .by(Who::Page),
+        input(
+            "publicBook",
+            &json!({
+                "idempotencyKey": "#key", "tenantSlug": "#slug", "holdId": "#pageHold", "channel": "WEB_WIDGET",
+                "acceptPolicies": true, "patient": newcomer(),
+            }),
+        )
+        .by(Who::Page)
+        .refused("a booking only says who the patient is"),
         call("releaseHold", json!({"appointmentId": "#hold"})),
         call("removeScheduleException", json!({"id": "#exception"})),
         input(
@@ -204,6 +273,61 @@ fn agenda() -> Vec<Call> {
                 "windows": [{"day": "MON", "start": "09:00", "end": "13:00"}],
             }),
         ),
+    ]
+}
+
+fn portability() -> Vec<Call> {
+    vec![
+        call("anonymisePatient", json!({"patientId": "#stranger", "reason": "asked for it"})),
+        call("exportPatientData", json!({"patientId": "#patient"})),
+        call("importPatients", json!({"attachmentId": "#list", "mapping": {}, "idempotencyKey": "#key"})),
+    ]
+}
+
+fn record() -> Vec<Call> {
+    let values = json!([{"key": "note", "value": "nota"}]);
+    vec![
+        call("recordTemplates", json!({"first": 2})),
+        call("ClinicalRecord.entries", json!({"id": "#appointment", "first": 2, "templateId": "#form"})).within(
+            "query($id: ID!, $templateId: ID, $first: Int, $after: String, $last: Int, $before: String) { appointment(id: $id) { patient { record {
+                 entries(templateId: $templateId, first: $first, after: $after, last: $last, before: $before) { nodes { id } pageInfo { endCursor } } } } } }",
+            "/appointment/patient/record/entries",
+        ),
+        call("ClinicalRecord.attachments", json!({"id": "#appointment", "first": 2})).within(
+            "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String) { appointment(id: $id) { patient { record {
+                 attachments(first: $first, after: $after, last: $last, before: $before) { nodes { id } pageInfo { endCursor } } } } } }",
+            "/appointment/patient/record/attachments",
+        ),
+        call("ClinicalRecord.accessLog", json!({"id": "#appointment", "first": 2})).within(
+            "query($id: ID!, $first: Int, $after: String, $last: Int, $before: String) { appointment(id: $id) { patient { record {
+                 accessLog(first: $first, after: $after, last: $last, before: $before) { nodes { id } pageInfo { endCursor } } } } } }",
+            "/appointment/patient/record/accessLog",
+        ),
+        input("upsertRecordTemplate", &json!({"id": "#newForm", "version": 1, "name": "Otra", "fields": []})),
+        input(
+            "saveRecordEntry",
+            &json!({
+                "id": "#draft", "version": 1, "patientId": "#patient", "templateId": "#form", "appointmentId": "#appointment",
+                "values": values, "attachmentIds": ["#photo"],
+            }),
+        ),
+        call("signRecordEntry", json!({"id": "#draft", "version": 1})),
+        call("voidRecordEntry", json!({"id": "#draft", "version": 1, "reason": "nada"})),
+        call(
+            "amendRecordEntry",
+            json!({
+                "id": "#signed", "reason": "nada",
+                "input": {"patientId": "#patient", "templateId": "#form", "appointmentId": "#appointment", "values": values, "attachmentIds": ["#photo"]},
+            }),
+        ),
+        call(
+            "amendRecordEntry",
+            json!({
+                "id": "#signed", "reason": "nada",
+                "input": {"id": "#draft", "version": 1, "patientId": "#patient", "templateId": "#form", "values": values},
+            }),
+        )
+        .refused("an amendment is always new"),
     ]
 }
 

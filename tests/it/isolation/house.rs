@@ -47,9 +47,25 @@ impl House {
         centre.run(sql, vec![category.into()]).await;
         let sql = "UPDATE treatments SET category_id = $2 WHERE id = $1";
         centre.run(sql, vec![treatment.into(), category.into()]).await;
+        let club = centre.cx.new_id();
+        centre.run("INSERT INTO patient_categories (id, name) VALUES ($1, 'Club')", vec![club.into()]).await;
+        centre.run("UPDATE patients SET category_id = $2 WHERE id = $1", vec![patient.into(), club.into()]).await;
         let sql =
             "INSERT INTO suppressions (id, email, reason, at) VALUES ($1, 'nadie@example.com', 'HARD_BOUNCE', $2)";
         centre.run(sql, vec![centre.cx.new_id().into(), app.now().into()]).await;
+        let boss = app.actor_of(&admin).await.id.unwrap();
+        let [form, entry, photo] = std::array::from_fn(|_| centre.cx.new_id());
+        let sql = "INSERT INTO record_templates (id, created_at, updated_at) VALUES ($1, $2, $2)";
+        centre.run(sql, vec![form.into(), app.now().into()]).await;
+        let fields = json!([{"key": "note", "label": "Nota", "type": "TEXT", "required": false, "position": 1}]);
+        let sql = "INSERT INTO record_template_versions (template_id, version, name, fields, published_at) VALUES ($1, 1, 'Ficha', $2, $3)";
+        centre.run(sql, vec![form.into(), fields.into(), app.now().into()]).await;
+        let sql = "INSERT INTO record_entries (id, patient_id, template_id, template_version, author_id, status, at, updated_at)
+            VALUES ($1, $2, $3, 1, $4, 'DRAFT', $5, $5)";
+        centre.run(sql, vec![entry.into(), patient.into(), form.into(), boss.into(), app.now().into()]).await;
+        let sql = "INSERT INTO attachments (id, patient_id, status, file_name, mime_type, size_bytes, sha256, created_at, uploaded_at)
+            VALUES ($1, $2, 'READY', 'a.png', 'image/png', 1, sha256('x'), $3, $3)";
+        centre.run(sql, vec![photo.into(), patient.into(), app.now().into()]).await;
         let anonymous = app.anonymous();
         let (furniture, made) = (HashMap::new(), HashMap::new());
         let mut house = Self {
@@ -77,6 +93,9 @@ impl House {
             ("treatment", Kind::Treatment, treatment),
             ("category", Kind::TreatmentCategory, category),
             ("patient", Kind::Patient, patient),
+            ("form", Kind::RecordTemplate, form),
+            ("photo", Kind::Attachment, photo),
+            ("patientCategory", Kind::PatientCategory, club),
             ("role", Kind::Role, cashier),
             ("admin", Kind::User, own),
         ] {
@@ -93,6 +112,12 @@ impl House {
     /// A word that every house has from the beginning.
     pub(super) fn known(&self, name: &str) -> String {
         self.furniture[name].as_str().unwrap().to_owned()
+    }
+
+    /// That a key was used is noted on the side, once a minute of a clock that stands still here: it is noted now, and
+    /// not in the middle of what is compared.
+    pub(super) async fn keys_were_used(&self, app: &TestApp) {
+        self.centre.run("UPDATE api_keys SET last_used_at = $1", vec![app.now().into()]).await;
     }
 
     /// Forgets what may have been used up.

@@ -49,9 +49,14 @@ async fn a_link_of_another_centre_opens_nothing_here_and_stays_good_there() {
     let app = TestApp::start().await;
     let (alfa, mut beta) = (House::open(&app, "alfa").await, House::open(&app, "beta").await);
     let mut links = Vec::new();
-    for (name, path) in
-        [("confirm", "/a/{}"), ("cancel", "/a/{}"), ("invite", "/u/{}"), ("reset", "/u/{}"), ("calendar", "/c/{}.ics")]
-    {
+    for (name, path) in [
+        ("confirm", "/a/{}"),
+        ("cancel", "/a/{}"),
+        ("invite", "/u/{}"),
+        ("reset", "/u/{}"),
+        ("calendar", "/c/{}.ics"),
+        ("fileLink", "/f/{}"),
+    ] {
         links.push((path, beta.word(&app, name).await.as_str().unwrap().to_owned()));
     }
     app.run_jobs().await;
@@ -61,7 +66,7 @@ async fn a_link_of_another_centre_opens_nothing_here_and_stays_good_there() {
         let [foreign, never] = brought(&alfa, word);
         for method in [Method::GET, Method::POST] {
             let seen = ask(&app, method.clone(), &at(&foreign)).await;
-            let unknown = if method == Method::POST && path.starts_with("/c/") {
+            let unknown = if method == Method::POST && (path.starts_with("/c/") || path.starts_with("/f/")) {
                 StatusCode::METHOD_NOT_ALLOWED
             } else {
                 StatusCode::NOT_FOUND

@@ -10,9 +10,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::house::House;
-use crate::support::{
-    app::{PASSWORD, TestApp},
-    fixtures::Booking,
+use crate::{
+    audit::files,
+    support::{
+        app::{PASSWORD, TestApp},
+        fixtures::Booking,
+    },
 };
 
 const CANCEL: &str = "APPOINTMENT_MANAGE";
@@ -36,6 +39,10 @@ impl House {
             "newTreatment" => {
                 let treatment = self.centre.treatment("Corte", 30).await;
                 self.id(Kind::Treatment, treatment)
+            }
+            "newPatient" | "otherPatient" => {
+                let patient = self.centre.patient("Nora", "Paz").await;
+                self.id(Kind::Patient, patient)
             }
             "newBranch" => {
                 let branch = self.centre.branch("Otra", "America/Santiago").await;
@@ -163,9 +170,67 @@ impl House {
                 let appointment = self.id(Kind::Appointment, appointment);
                 self.capability(if name == "confirm" { CONFIRM } else { CANCEL }, appointment, false).await
             }
+            "list" => {
+                let admin = app.actor_of(&self.admin).await.id.unwrap();
+                let file = self.centre.list_of_patients(admin).await;
+                self.id(Kind::Attachment, file)
+            }
+            "stranger" => {
+                let patient = self.centre.patient("Rosa", "Soto").await;
+                self.id(Kind::Patient, patient)
+            }
+            "job" => {
+                let job = self.centre.cx.new_id();
+                self.centre.import_job(job).await;
+                self.id(Kind::BackgroundJob, job)
+            }
+            "photo" => {
+                let file = self.centre.cx.new_id();
+                let sql = "INSERT INTO attachments (id, patient_id, status, file_name, mime_type, size_bytes, sha256, created_at, uploaded_at)
+                    VALUES ($1, $2, 'READY', 'a.png', 'image/png', 1, sha256('x'), $3, $3)";
+                self.centre.run(sql, vec![file.into(), self.patient.into(), app.now().into()]).await;
+                self.id(Kind::Attachment, file)
+            }
+            "newForm" => {
+                let upsert = "mutation($input: RecordTemplateInput!) { upsertRecordTemplate(input: $input) { template { id } } }";
+                let field = json!({"key": "note", "label": "Nota", "type": "TEXT", "position": 1});
+                let input = json!({"name": "Ficha", "fields": [field], "publish": true});
+                self.admin.ok(upsert, json!({ "input": input })).await["upsertRecordTemplate"]["template"]["id"].clone()
+            }
+            "draft" | "signed" => {
+                let form = self.furniture["form"].clone();
+                let save = "mutation($input: RecordEntryInput!) { saveRecordEntry(input: $input) { entry { id } userErrors { message } } }";
+                // The patient is one who has a visit.
+                self.appointment().await;
+                let input = json!({"patientId": self.furniture["patient"], "templateId": form, "values": []});
+                let saved = self.admin.ok(save, json!({ "input": input })).await["saveRecordEntry"].clone();
+                assert_eq!(saved["userErrors"], json!([]));
+                let id = saved["entry"]["id"].clone();
+                if name == "signed" {
+                    let sign = "mutation($id: ID!) { signRecordEntry(id: $id, version: 1) { userErrors { message } } }";
+                    let signed = self.admin.ok(sign, json!({ "id": id })).await;
+                    assert_eq!(signed["signRecordEntry"]["userErrors"], json!([]));
+                }
+                id
+            }
             "cursor" => {
                 let agenda = "query($b: ID!) { agenda(branchId: $b, from: \"2026-07-14\", to: \"2026-07-14\", groupBy: ROOM) { cursor } }";
                 self.admin.ok(agenda, json!({"b": self.furniture["branch"]})).await["agenda"]["cursor"].clone()
+            }
+            "upload" | "fileLink" => {
+                // A patient is seen by the appointments.
+                self.appointment().await;
+                let patient = self.furniture["patient"].clone();
+                let id = files::send_file(app, &self.admin, &patient).await;
+                if name == "upload" {
+                    return id;
+                }
+                let complete = "mutation($id: ID!, $hash: String!) {
+                    completeUpload(attachmentId: $id, sha256: $hash) { attachment { downloadUrl } }
+                }";
+                let done = self.admin.ok(complete, json!({"id": id, "hash": files::FILE_HASH})).await;
+                let link = done["completeUpload"]["attachment"]["downloadUrl"].as_str().unwrap().to_owned();
+                json!(link.rsplit_once('/').unwrap().1)
             }
             other => panic!("tests/it/isolation/making.rs does not know how to make `#{other}`"),
         }

@@ -8,7 +8,7 @@ use super::{
     stage::{About, Caller, Credential, Stage},
 };
 use crate::{
-    audit::rows,
+    audit::{files, rows},
     identity::people::GOOD,
     support::{app::PASSWORD, fixtures::Booking},
 };
@@ -32,6 +32,13 @@ pub async fn call(stage: &mut Stage, name: &str, about: About<'_>) -> Option<Cal
             let booked = stage.world.booked().await;
             let input = json!({"purpose": "APPOINTMENT_MANAGE", "resourceId": booked["id"], "ttlSeconds": 3_600});
             issue(&input)
+        }
+        "Mutation.requestUpload/import" => {
+            let centre = stage.id(Kind::Tenant, stage.world.clinic.actor.tenant.id.0);
+            let document = "mutation($input: RequestUploadInput!) {
+                requestUpload(input: $input) { userErrors { code message field } }
+            }";
+            Call::new(operation, document, json!({"input": files::file_input(&centre, 4)}))
         }
         "Mutation.upsertBranch" => {
             let sql = "SELECT version FROM branches WHERE id = $1";

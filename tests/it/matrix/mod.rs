@@ -12,13 +12,19 @@ mod verdict;
 
 use std::collections::BTreeSet;
 
+use horae::schema::id::Kind;
+use serde_json::json;
+
 use self::{
     cell::{Cell, Outcome},
     rows::Line,
     stage::{About, Caller, Credential, DEAD, Stage},
     verdict::Verdict,
 };
-use crate::support::fingerprint::{Fingerprint, fingerprint};
+use crate::support::{
+    app::Client,
+    fingerprint::{Fingerprint, fingerprint},
+};
 
 /// What is a person's own, and not of a column or branch.
 const PERSONAL: [&str; 3] = ["Query.sessions", "Mutation.disableMfa", "Mutation.revokeSession"];
@@ -48,10 +54,12 @@ async fn queries_are_open_to_whom_the_table_says() {
     for line in rows::lines().iter().filter(|line| !matches!(line.parent(), "Mutation" | "Subscription")) {
         for caller in stage.callers.clone() {
             let client = stage.client(&caller).await;
-            let others = read(&mut stage, line, About::Others).by(&client).await;
-            verdict.judge(line, &caller, expected(line, &caller), &others);
+            stage.asked_by(&caller).await;
+            let call = read(&mut stage, line, About::Others).await;
+            verdict.judge(line, &caller, expected(line, &caller), &call.by(&client).await);
+            refused_unseen(&stage, &mut verdict, line, &caller, &call, &client).await;
             if owns(line, &caller) {
-                let own = read(&mut stage, line, About::Own(&caller)).by(&client).await;
+                let own = read(&mut stage, line, About::Own(&caller)).await.by(&client).await;
                 verdict.judge_own(line, &caller, expected(line, &caller), &own);
             }
         }
@@ -76,12 +84,14 @@ async fn mutations_are_open_to_whom_the_table_says_and_refused_ones_change_nothi
         let before = fingerprint(stage.app(), "alfa").await;
         for (caller, client) in may_not.iter().zip(&clients) {
             verdict.judge(line, caller, expected(line, caller), &call.by(client).await);
+            refused_unseen(&stage, &mut verdict, line, caller, &call, client).await;
         }
         let after = fingerprint(stage.app(), "alfa").await;
         if before != after {
             verdict.add(line, "", format!("refused, and has changed {:?}", changed(&before, &after)));
         }
         for caller in may {
+            stage.asked_by(caller).await;
             let call = change(&mut stage, line, About::Others).await;
             let client = stage.client(caller).await;
             verdict.judge(line, caller, Cell::Allowed, &call.by(&client).await);
@@ -134,6 +144,23 @@ async fn auth_in_the_contract_says_what_the_table_says() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Who may not call it at all is told so whatever the ids are of: else the answer would tell which ids are of something.
+async fn refused_unseen(
+    stage: &Stage,
+    verdict: &mut Verdict,
+    line: &Line,
+    caller: &Caller,
+    call: &call::Call,
+    client: &Client,
+) {
+    if expected(line, caller) != Cell::Refused || line.is_below_the_root() {
+        return;
+    }
+    if let Some(call) = call.about_nothing(&stage.world.clinic.ids()) {
+        verdict.judge(line, caller, Cell::Refused, &call.by(client).await);
+    }
+}
+
 /// What the table says of this caller; of credentials that hold no more: refused, everywhere.
 fn expected(line: &Line, caller: &Caller) -> Cell {
     if DEAD.contains(&caller.code) { Cell::Refused } else { line.cell(caller.code) }
@@ -147,8 +174,14 @@ fn owns(line: &Line, caller: &Caller) -> bool {
     caller.own.is_some()
 }
 
-fn read(stage: &mut Stage, line: &Line, about: About<'_>) -> call::Call {
+async fn read(stage: &mut Stage, line: &Line, about: About<'_>) -> call::Call {
     let place = stage.turn(about);
+    if line.name == "Query.importPreview" {
+        let asker = stage.world.asker.unwrap_or_default();
+        let file = stage.world.clinic.centre.list_of_patients(asker).await;
+        let document = "query($file: ID!) { importPreview(attachmentId: $file) { columns { name } } }";
+        return call::Call::new(line.operation(), document, json!({"file": stage.id(Kind::Attachment, file)}));
+    }
     reads::call(stage, &line.name, about, &place)
         .unwrap_or_else(|| panic!("{}: no arm in tests/it/matrix/reads.rs tells how to send it", line.name))
 }

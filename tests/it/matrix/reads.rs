@@ -59,11 +59,29 @@ pub fn call(stage: &Stage, name: &str, about: About<'_>, place: &Place) -> Optio
             let input = stage.world.clinic.input(place.professional, &place.start);
             Call::new(operation, document, json!({ "input": input })).showing(professional.to_string())
         }
+        "Query.job" => {
+            let job = id(Kind::BackgroundJob, stage.job);
+            Call::new(operation, "query($id: ID!) { job(id: $id) { id } }", json!({ "id": job }))
+                .showing(job.to_string())
+        }
         "Query.node" | "Query.nodes" => {
             let argument = if operation == "node" { "id: $id" } else { "ids: [$id]" };
             let document = format!("query($id: ID!) {{ {operation}({argument}) {{ id }} }}");
             Call::new(operation, document, json!({ "id": appointment })).showing(appointment.to_string())
         }
+        "Query.patient" => {
+            let document = "query($id: ID!) { patient(id: $id) { id } }";
+            let patient = id(Kind::Patient, place.patient);
+            Call::new(operation, document, json!({ "id": patient })).showing(patient.to_string())
+        }
+        "Query.patientCategories" => plain("{ patientCategories { id } }"),
+        "Query.patientDuplicates" => {
+            let document = "query($id: ID!) { patientDuplicates(id: $id) { id } }";
+            let twin = id(Kind::Patient, place.twin);
+            Call::new(operation, document, json!({ "id": id(Kind::Patient, place.patient) })).showing(twin.to_string())
+        }
+        "Query.patientFields" => plain("{ patientFields { key } }"),
+        "Query.patients" => list("id", &id(Kind::Patient, place.patient)),
         "Query.professionals" => list("id", &professional),
         "Query.publicAvailability" => {
             let document = "query($input: AvailabilityInput!) {
@@ -72,6 +90,7 @@ pub fn call(stage: &Stage, name: &str, about: About<'_>, place: &Place) -> Optio
             Call::new(operation, document, json!({ "input": slots })).showing(professional.to_string())
         }
         "Query.publicBookingPage" => plain("{ publicBookingPage(tenantSlug: \"alfa\") { tenantName } }"),
+        "Query.recordTemplates" => plain("{ recordTemplates(first: 1) { nodes { id } } }").showing("nodes"),
         "Query.roles" => plain("{ roles { name } }").showing("name"),
         "Query.rooms" => list("id", &id(Kind::Resource, place.rooms[0])),
         "Query.schedules" => {
@@ -96,6 +115,7 @@ pub fn call(stage: &Stage, name: &str, about: About<'_>, place: &Place) -> Optio
         "Query.users" => list("id", &id(Kind::User, place.user)),
         "Query.verifyAuditChain" => plain("{ verifyAuditChain { ok } }").showing("true"),
         "Query.viewer" => plain("{ viewer { actor { kind } } }").showing("kind"),
+        "Patient.record" => one("patient { record { entries(first: 1) { nodes { id } } } }").showing("\"record\":{"),
         "Appointment.emails" => one("emails { id }").showing("\"emails\":[{\"id\""),
         "Appointment.patient" => one("patient { id }").showing("\"patient\":{\"id\""),
         "AuditEntry.ip" => one("history(first: 10) { nodes { ip } }").showing("203.0.113.9"),

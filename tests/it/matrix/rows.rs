@@ -21,8 +21,7 @@
 //! Callers: the nine built-in roles by their first letters, the professional and the technician with a column of their own
 //! each. `BRA` is an administrator of another branch only. `MFA` may everything, once there is a second factor, and there is
 //! none. `NOB` is nobody, `PAG` a booking page. `K..` are keys with one permission: AR AGENDA_READ, OW AGENDA_READ_OWN, AW
-//! AGENDA_WRITE, PR PATIENT_READ, CW CONFIG_WRITE, UA USER_ADMIN, CR CRM_READ, AU AUDIT_READ; `KXX` has all others, which
-//! open nothing yet.
+//! AGENDA_WRITE, PR PATIENT_READ, CW CONFIG_WRITE, UA USER_ADMIN, CR CRM_READ, AU AUDIT_READ; `KXX` has all others.
 
 use super::cell::Cell;
 
@@ -38,11 +37,19 @@ branches                    ADM MAN REC PRO CAS SUP TEC OPE xxx bra --- --- --- 
 emailMessages               ADM MAN REC --- CAS SUP --- OPE --- bra --- --- --- KAR --- --- --- --- --- KCR --- ---
 equipment                   ADM MAN REC PRO CAS SUP TEC OPE xxx bra --- --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
 explainUnavailable          ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
+importPreview               ADM MAN REC --- --- --- --- OPE --- xxx --- --- --- --- --- --- --- --- --- --- --- KXX
+job                         ADM MAN REC xxx xxx xxx xxx OPE xxx xxx --- --- --- xxx xxx xxx xxx xxx xxx xxx xxx KXX
 node                        ADM MAN REC pro CAS SUP tec OPE xxx bra --- --- --- KAR kow xxx xxx xxx xxx xxx xxx xxx
 nodes                       ADM MAN REC pro CAS SUP tec OPE xxx bra --- --- --- KAR kow xxx xxx xxx xxx xxx xxx xxx
+patient                     ADM MAN REC pro CAS SUP --- OPE --- bra --- --- --- --- --- --- KPR --- --- --- --- ---
+patientCategories           ADM MAN REC PRO CAS SUP --- OPE --- BRA --- --- --- --- --- --- KPR --- --- --- --- ---
+patientDuplicates           ADM MAN REC pro CAS SUP --- OPE --- bra --- --- --- --- --- --- KPR --- --- --- --- ---
+patientFields               ADM MAN REC PRO CAS SUP TEC OPE xxx BRA --- --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
+patients                    ADM MAN REC pro CAS SUP --- OPE --- bra --- --- --- --- --- --- KPR --- --- --- --- ---
 professionals               ADM MAN REC PRO CAS SUP TEC OPE xxx BRA --- --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
 publicAvailability          ADM MAN REC PRO CAS SUP TEC OPE PAT BRA --- --- PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 publicBookingPage           ADM MAN REC PRO CAS SUP TEC OPE PAT BRA --- --- PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
+recordTemplates             ADM --- --- PRO --- --- --- --- --- BRA --- --- --- --- --- --- --- --- --- --- --- KXX
 roles                       ADM --- --- --- --- --- --- --- --- BRA --- --- --- --- --- --- --- --- KUA --- --- ---
 rooms                       ADM MAN REC PRO CAS SUP TEC OPE xxx bra --- --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
 schedules                   ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
@@ -58,19 +65,26 @@ viewer                      ADM MAN REC PRO CAS SUP TEC OPE PAT BRA --- --- --- 
 [Mutation]                  ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 acceptInvite                ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 addScheduleException        ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- KAW --- --- --- --- --- ---
+anonymisePatient            ADM xxx --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- --- --- --- xxx
+amendRecordEntry            ADM --- --- pro --- --- --- --- --- bra --- --- --- --- --- --- --- --- --- --- --- xxx
 bookAppointment             ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- KAW --- --- --- --- --- ---
 changePassword              ADM MAN REC PRO CAS SUP TEC OPE PAT BRA --- --- --- xxx xxx xxx xxx xxx xxx xxx xxx xxx
 completeMfa                 ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
+completeUpload              ADM MAN REC pro --- --- --- OPE --- bra --- --- --- --- --- --- --- --- --- --- --- KXX
 createApiKey                ADM --- --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- xxx --- --- ---
+createPatient               ADM MAN REC --- --- --- --- OPE --- BRA --- --- --- --- --- --- --- --- --- --- --- KXX
 deactivateResource          ADM MAN --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- KCW --- --- --- ---
 disableMfa                  ADM man rec pro cas sup tec ope pat bra --- --- --- kar kow kaw kpr kcw KUA kcr kau kxx
 enrolMfa                    ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA --- --- xxx xxx xxx xxx xxx xxx xxx xxx xxx
+exportPatientData           ADM MAN REC --- --- --- --- OPE --- BRA --- --- --- --- --- --- --- --- --- --- --- xxx
 holdSlot                    ADM MAN REC --- --- --- --- --- --- bra --- --- PAG --- --- KAW --- --- --- --- --- ---
+importPatients              ADM MAN REC --- --- --- --- OPE --- xxx --- --- --- --- --- --- --- --- --- --- --- KXX
 inviteUser                  ADM --- --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- --- KUA --- --- ---
 issueCapability             ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
 issueCapability/appointment ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- --- --- --- --- --- --- ---
 login                       ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 logout                      ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA --- --- KAR KOW KAW KPR KCW KUA KCR KAU KXX
+mergePatients               ADM MAN --- --- --- --- --- --- --- BRA --- --- --- --- --- --- --- --- --- --- --- KXX
 patientCancel               ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 patientConfirm              ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 publicBook                  xxx xxx xxx xxx xxx xxx xxx xxx xxx xxx --- --- PAG xxx xxx xxx xxx xxx xxx xxx xxx xxx
@@ -79,31 +93,44 @@ refreshSession              ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG 
 releaseHold                 ADM MAN REC --- --- --- --- --- --- bra --- --- PAG --- --- KAW --- --- --- --- --- ---
 removeScheduleException     ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- KAW --- --- --- --- --- ---
 requestPasswordReset        ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
+requestUpload               ADM MAN REC pro --- --- --- OPE --- bra --- --- --- --- --- --- --- --- --- --- --- KXX
+requestUpload/import        ADM MAN REC xxx --- --- --- OPE --- xxx --- --- --- --- --- --- --- --- --- --- --- KXX
 rescheduleAppointment       ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- kaw --- --- --- --- --- ---
 resendEmail                 ADM MAN REC --- --- --- --- --- --- bra --- --- --- --- --- KAW --- --- --- --- --- ---
 resetPassword               ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 revokeApiKey                ADM --- --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- KUA --- --- ---
 revokeCapability            ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
 revokeSession               ADM man rec pro cas sup tec ope pat bra --- --- --- kar kow kaw kpr kcw KUA kcr kau kxx
+saveRecordEntry             ADM --- --- pro --- --- --- --- --- bra --- --- --- --- --- --- --- --- --- --- --- xxx
+setPatientFields            ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- KCW --- --- --- ---
+signRecordEntry             ADM --- --- pro --- --- --- --- --- bra --- --- --- --- --- --- --- --- --- --- --- xxx
 transitionAppointment       ADM MAN REC pro cas sup tec ope --- bra --- --- --- kar kow kaw --- --- --- --- --- ---
+updatePatient               ADM MAN REC --- --- --- --- OPE --- BRA --- --- --- --- --- --- --- --- --- --- --- KXX
 updateTenantProfile         ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- KCW --- --- --- ---
 updateUser                  ADM --- --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- --- KUA --- --- ---
 upsertBranch                ADM MAN --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- KCW --- --- --- ---
 upsertEquipment             ADM MAN --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- KCW --- --- --- ---
+upsertPatientCategory       ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- KCW --- --- --- ---
 upsertProfessional          ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- KCW --- --- --- ---
+upsertRecordTemplate        ADM --- --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- --- --- --- KXX
 upsertRole                  ADM --- --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- KUA --- --- ---
 upsertRoom                  ADM MAN --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- KCW --- --- --- ---
 upsertSchedule              ADM MAN --- --- --- --- --- --- --- bra --- --- --- --- --- --- --- KCW --- --- --- ---
 upsertTreatment             ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- KCW --- --- --- ---
 upsertTreatmentCategory     ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- KCW --- --- --- ---
+voidRecordEntry             ADM --- --- pro --- --- --- --- --- bra --- --- --- --- --- --- --- --- --- --- --- xxx
 
 [Subscription]              ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 agendaChanged               ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
 bookingReceived             ADM MAN REC pro CAS SUP tec OPE --- bra --- --- --- KAR kow --- --- --- --- --- --- ---
+jobProgress                 ADM MAN REC xxx xxx xxx xxx OPE xxx xxx --- --- --- xxx xxx xxx xxx xxx xxx xxx xxx KXX
 
 [Appointment]               ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 emails                      ADM MAN REC --- CAS SUP --- OPE --- bra --- --- --- KAR --- --- --- --- --- --- --- ---
 patient                     ADM MAN REC pro CAS SUP --- OPE --- bra --- --- --- --- --- --- --- --- --- --- --- ---
+
+[Patient]                   ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
+record                      ADM --- --- pro --- --- --- --- --- bra --- --- --- --- --- --- --- --- --- --- --- ---
 
 [AuditEntry]                ADM MAN REC PRO CAS SUP TEC OPE PAT BRA MFA NOB PAG KAR KOW KAW KPR KCW KUA KCR KAU KXX
 ip                          ADM MAN --- --- --- --- --- --- --- xxx --- --- --- --- --- --- --- --- --- --- --- ---

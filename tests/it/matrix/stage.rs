@@ -12,7 +12,10 @@ use uuid::Uuid;
 use crate::{
     audit::rows::World,
     booking::Clinic,
-    support::app::{Client, TestApp},
+    support::{
+        app::{Client, TestApp},
+        fixtures::Booking,
+    },
 };
 
 /// What a call is about: a column of a branch, and what is in it.
@@ -27,6 +30,9 @@ pub struct Place {
     pub start: String,
     /// Somebody who works in the branch.
     pub user: Uuid,
+    /// Somebody who comes to that column and to no other, and somebody with the same telephone number who does too.
+    pub patient: Uuid,
+    pub twin: Uuid,
 }
 
 /// By what somebody is known.
@@ -62,6 +68,8 @@ pub struct Stage {
     pub world: World,
     pub callers: Vec<Caller>,
     pub others: Place,
+    /// A job in the background, of nobody who calls.
+    pub job: Uuid,
 }
 
 /// Credentials that hold no more.
@@ -97,9 +105,11 @@ impl Stage {
         let clinic = Clinic::open().await;
         let (branch, ana, rooms) = (clinic.branch, clinic.professionals[0], clinic.rooms.clone());
         // Late enough that no reminder is due while links of mails are tried.
-        let mut world = World { clinic, used: 160 };
+        let mut world = World { clinic, asker: None, used: 160 };
         let others = furnished(&mut world, branch, ana, rooms).await;
-        let mut stage = Self { world, callers: Vec::new(), others };
+        let job = Uuid::new_v4();
+        world.clinic.centre.import_job(job).await;
+        let mut stage = Self { world, callers: Vec::new(), others, job };
         stage.people().await;
         stage.programs().await;
         for at in 0..stage.callers.len() {
@@ -216,7 +226,19 @@ async fn furnished(world: &mut World, branch: Uuid, professional: Uuid, rooms: V
     let desk = Actor { ip: Some([203, 0, 113, 9].into()), ..clinic.actor.as_ref().clone() };
     let booking = clinic.booking(professional, start.parse().unwrap());
     let appointment = book::run(&clinic.app.app.cx, &desk, booking).await.unwrap().id;
-    Place { branch, professional, rooms, equipment, appointment, start, user }
+    let mut patients = Vec::new();
+    for name in ["Una", "Otra"] {
+        let patient = clinic.centre.patient(name, "Propia").await;
+        let booking = Booking::new(branch, patient, clinic.treatment, "2026-01-05T12:00:00Z", 30).with(professional);
+        let start = booking.start + chrono::TimeDelta::minutes(30 * i64::try_from(patients.len()).unwrap());
+        clinic.centre.book(Booking { start, ..booking.status("COMPLETED") }).await;
+        patients.push(patient);
+    }
+    let (patient, twin) = (patients[0], patients[1]);
+    let sql = "UPDATE patients SET phones = ARRAY[$3] WHERE id IN ($1, $2)";
+    let phone = format!("+569{:08}", patient.as_u128() % 100_000_000);
+    clinic.centre.run(sql, vec![patient.into(), twin.into(), phone.into()]).await;
+    Place { branch, professional, rooms, equipment, appointment, start, user, patient, twin }
 }
 
 impl Stage {
@@ -238,6 +260,22 @@ impl Stage {
         self.world.clinic.professionals = vec![place.professional];
         self.world.clinic.rooms.clone_from(&place.rooms);
         place
+    }
+
+    /// Makes what is made from now on for this caller, where it is for one alone.
+    pub async fn asked_by(&mut self, caller: &Caller) {
+        self.world.asker = match &caller.credential {
+            Credential::User(user) => Some(*user),
+            Credential::Key(_) => {
+                let centre = &self.world.clinic.centre;
+                let tx = centre.cx.read(&centre.system).await.unwrap();
+                let sql = "SELECT id FROM api_keys WHERE name = $1";
+                let key: Option<Uuid> = tx.scalar(sql, [caller.code.into()]).await.unwrap();
+                tx.commit().await.unwrap();
+                key
+            }
+            Credential::Nobody => None,
+        };
     }
 
     /// A client with credentials that hold now. What it does to its session is nobody else's loss.

@@ -15,9 +15,16 @@ use super::{
 };
 use crate::support::socket::Socket;
 
+/// Tells of one job alone, and begins with it.
+const JOB: &str = "Subscription.jobProgress";
+
 /// Document and variables of a subscription to what happens in this branch.
-fn subscription(line: &Line, branch: &Value) -> (&'static str, Value) {
+fn subscription(stage: &Stage, line: &Line, branch: &Value) -> (&'static str, Value) {
     match line.name.as_str() {
+        JOB => {
+            let job = stage.id(Kind::BackgroundJob, stage.job);
+            ("subscription($job: ID!) { jobProgress(jobId: $job) { __typename } }", json!({ "job": job }))
+        }
         "Subscription.agendaChanged" => (
             "subscription($branch: ID!) { agendaChanged(branchId: $branch) {
                 __typename ... on AppointmentChanged { appointment { id } } } }",
@@ -42,9 +49,10 @@ impl Ear {
         let token = stage.client(caller).await.token;
         let (mut socket, greeting) = Socket::greet(address, token.as_deref()).await;
         let began = if greeting["type"] == "connection_ack" {
-            let (document, variables) = subscription(line, &stage.id(Kind::Branch, branch));
+            let (document, variables) = subscription(stage, line, &stage.id(Kind::Branch, branch));
             socket.subscribe("1", document, variables).await;
-            Outcome::of(&socket.hear().await["payload"], line.operation(), Some("StreamReady"))
+            let first = if line.name == JOB { "BackgroundJob" } else { "StreamReady" };
+            Outcome::of(&socket.hear().await["payload"], line.operation(), Some(first))
         } else {
             closed(&greeting)
         };
@@ -91,6 +99,10 @@ async fn subscriptions_are_open_to_whom_the_table_says() {
             if begun == Cell::Allowed && ear.began == Outcome::Done {
                 ears.push(ear);
             }
+        }
+        if line.name == JOB {
+            assert_eq!(ears.len(), 5, "who may ask for an import listens");
+            continue;
         }
         assert!(ears.len() > 5, "nobody listens");
         // Another's first: who hears of the own first was not told of that.

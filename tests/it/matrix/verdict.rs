@@ -11,7 +11,8 @@ use super::{
 
 /// To whom is logged in they say NOT_FOUND where others say FORBIDDEN: they serve every kind of object, and FORBIDDEN would
 /// tell that an id is one.
-const HIDING: [&str; 2] = ["Query.node", "Query.nodes"];
+/// Jobs hide as well: one of somebody else is none.
+const HIDING: [&str; 4] = ["Query.node", "Query.nodes", "Query.job", "Subscription.jobProgress"];
 
 #[derive(Default)]
 pub struct Verdict {

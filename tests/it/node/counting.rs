@@ -12,13 +12,15 @@ use super::House;
 use crate::support::{app::Client, fixtures::Booking};
 
 /// Every list: the field, the arguments besides the page, and what it is of.
-const LISTS: [(&str, &str, &str); 15] = [
+const LISTS: [(&str, &str, &str); 21] = [
     ("Query.apiKeys", "", ""),
     ("Query.appointments", r#"filter: {range: {from: "2026-07-01T00:00:00Z", to: "2026-08-01T00:00:00Z"}},"#, ""),
     ("Query.auditEntries", "", ""),
     ("Query.branches", "", ""),
     ("Query.emailMessages", "", ""),
     ("Query.equipment", "", ""),
+    ("Query.patients", "", ""),
+    ("Patient.appointments", "", "patient"),
     ("Query.professionals", "", ""),
     ("Query.rooms", "", ""),
     ("Query.sessions", "", ""),
@@ -28,6 +30,11 @@ const LISTS: [(&str, &str, &str); 15] = [
     ("Branch.professionals", "", "branch"),
     ("Branch.rooms", "", "branch"),
     ("Appointment.history", "", "visit"),
+    ("Query.recordTemplates", "", ""),
+    ("ClinicalRecord.entries", "", "patient"),
+    ("ClinicalRecord.attachments", "", "patient"),
+    // Behind those two, which leave lines in it.
+    ("ClinicalRecord.accessLog", "", "patient"),
 ];
 
 /// What is asked of a page of a list.
@@ -39,6 +46,10 @@ async fn ask(house: &House, list: (&str, &str, &str), page: &str, asked: &str) -
         return house.people.admin.ok(&format!("{{ {list} }}"), json!({})).await["list"].clone();
     };
     let (id, typename) = (house.people.id(parent.kind, parent.id), parent.typename);
+    if name.starts_with("ClinicalRecord.") {
+        let document = format!("{{ node(id: \"{id}\") {{ ... on {typename} {{ record {{ {list} }} }} }} }}");
+        return house.people.admin.ok(&document, json!({})).await["node"]["record"]["list"].clone();
+    }
     let document = format!("{{ node(id: \"{id}\") {{ ... on {typename} {{ {list} }} }} }}");
     house.people.admin.ok(&document, json!({})).await["node"]["list"].clone()
 }
@@ -99,11 +110,25 @@ async fn furnished() -> House {
     centre.equipment("Torno", house.south).await;
     let peeling = centre.treatment("Peeling", 60).await;
     let rosa = centre.patient("Rosa", "Lagos").await;
+    let soto = house.things.iter().find(|thing| thing.what == "patient").unwrap().id;
     for hour in 13..16 {
         let start = format!("2026-07-16T{hour}:00:00Z");
-        centre.book(Booking::new(house.north, rosa, peeling, &start, 30).with(eva)).await;
+        let patient = if hour == 15 { soto } else { rosa };
+        centre.book(Booking::new(house.north, patient, peeling, &start, 30).with(eva)).await;
     }
     let visit = house.things.iter().find(|thing| thing.what == "visit").unwrap().id;
+    for sql in [
+        "INSERT INTO record_templates (id, created_at, updated_at) SELECT $1, created_at, created_at FROM record_templates LIMIT 1",
+        "INSERT INTO record_template_versions (template_id, version, name, fields, published_at)
+             SELECT $1, 1, 'Otra', '[]', published_at FROM record_template_versions LIMIT 1",
+        "INSERT INTO record_entries (id, patient_id, template_id, template_version, author_id, status, at, updated_at)
+             SELECT $1, patient_id, template_id, 1, author_id, 'DRAFT', at, at FROM record_entries LIMIT 1",
+        "INSERT INTO attachments (id, patient_id, status, file_name, mime_type, size_bytes, sha256, created_at, uploaded_at)
+             SELECT $1, patient_id, 'READY', 'b.png', 'image/png', 1, sha256, created_at, uploaded_at FROM attachments LIMIT 1",
+    ] {
+        let twin = house.things.iter().find(|thing| thing.what == "room").unwrap().id;
+        centre.run(sql, vec![twin.into()]).await;
+    }
     for _ in 0..3 {
         let (entry, key, now) = (centre.cx.new_id(), centre.cx.new_id(), centre.cx.now());
         centre

@@ -59,5 +59,5 @@ async fn a_fragment_on_an_interface_applies_to_whoever_implements_it() {
     let types = "{ node: __type(name: \"Versioned\") { possibleTypes { name } } user: __type(name: \"User\") { interfaces { name } } }";
     let known = house.people.admin.ok(types, json!({})).await;
     assert_eq!(known["user"]["interfaces"], json!([{"name": "Node"}, {"name": "Versioned"}, {"name": "Timestamped"}]));
-    assert_eq!(known["node"]["possibleTypes"].as_array().unwrap().len(), 9);
+    assert_eq!(known["node"]["possibleTypes"].as_array().unwrap().len(), 11);
 }

@@ -6,7 +6,10 @@ mod interfaces;
 mod scope;
 
 use horae::{
-    auth::Permission::{self, AgendaRead, AgendaReadOwn, AgendaWrite, AuditRead, CrmRead, PatientRead, UserAdmin},
+    auth::Permission::{
+        self, AgendaRead, AgendaReadOwn, AgendaWrite, AuditRead, CrmRead, PatientRead, PatientWrite, RecordRead,
+        RecordTemplate, RecordWrite, UserAdmin,
+    },
     schema::id::Kind,
 };
 use serde_json::{Value, json};
@@ -55,9 +58,11 @@ impl House {
         let visit = centre.book(Booking::new(north, rosa, cut, "2026-07-14T13:00:00Z", 30).with(ana)).await;
         let schedule = centre.works(ana, north, &[(1..=5, "09:00", "18:00")]).await;
         let [category, role, mail, invitation, refused, key] = std::array::from_fn(|_| centre.cx.new_id());
-        let [closed, block, link, feed, own_feed] = std::array::from_fn(|_| centre.cx.new_id());
+        let [closed, block, link, feed, own_feed, job] = std::array::from_fn(|_| centre.cx.new_id());
         let now = || centre.cx.now().into();
         centre.run("INSERT INTO treatment_categories (id, name) VALUES ($1, 'Pelo')", vec![category.into()]).await;
+        let club = centre.cx.new_id();
+        centre.run("INSERT INTO patient_categories (id, name) VALUES ($1, 'Club')", vec![club.into()]).await;
         centre.run("INSERT INTO roles (id, name, permissions) VALUES ($1, 'Nada', '{}')", vec![role.into()]).await;
         for (id, resource) in [(closed, None), (block, Some(ana))] {
             centre
@@ -89,6 +94,7 @@ impl House {
                 vec![key.into(), now()],
             )
             .await;
+        centre.import_job(job).await;
         for (id, purpose, subject) in
             [(link, "APPOINTMENT_MANAGE", visit), (feed, "CALENDAR_FEED", north), (own_feed, "CALENDAR_FEED", ana)]
         {
@@ -100,9 +106,26 @@ impl House {
                 )
                 .await;
         }
+        let file = centre.cx.new_id();
+        centre
+            .run(
+                "INSERT INTO attachments (id, patient_id, status, file_name, mime_type, size_bytes, sha256, created_at, uploaded_at)
+                 VALUES ($1, $2, 'READY', 'a.png', 'image/png', 1, sha256('x'), $3, $3)",
+                vec![file.into(), rosa.into(), now()],
+            )
+            .await;
         let boss: Uuid = people.one("SELECT id FROM users WHERE email = 'admin@alfa.test'", vec![]).await;
         let session: Uuid = people.one("SELECT id FROM sessions WHERE user_id = $1", vec![boss.into()]).await;
         let entry: Uuid = people.one("SELECT id FROM audit_entries ORDER BY position LIMIT 1", vec![]).await;
+
+        let [form, note] = std::array::from_fn(|_| centre.cx.new_id());
+        let insert = "INSERT INTO record_templates (id, created_at, updated_at) VALUES ($1, $2, $2)";
+        centre.run(insert, vec![form.into(), now()]).await;
+        let insert = "INSERT INTO record_template_versions (template_id, version, name, fields, published_at) VALUES ($1, 1, 'Ficha', '[]', $2)";
+        centre.run(insert, vec![form.into(), now()]).await;
+        let insert = "INSERT INTO record_entries (id, patient_id, template_id, template_version, author_id, status, at, updated_at)
+             VALUES ($1, $2, $3, 1, $4, 'DRAFT', $5, $5)";
+        centre.run(insert, vec![note.into(), rosa.into(), form.into(), boss.into(), now()]).await;
 
         // Who works there at all: whoever may do anything.
         let staff = || vec![[Permission::SupportAdmin].into_iter().chain(Permission::ALL).collect::<Vec<_>>()];
@@ -130,7 +153,8 @@ impl House {
             ),
             thing("block", "ScheduleException", Kind::ScheduleException, block, all_of(&[AgendaRead])),
             thing("visit", "Appointment", Kind::Appointment, visit, all_of(&[AgendaRead])),
-            thing("patient", "Patient", Kind::Patient, rosa, all_of(&[AgendaRead, PatientRead])),
+            thing("patient", "Patient", Kind::Patient, rosa, all_of(&[PatientRead])),
+            thing("club", "PatientCategory", Kind::PatientCategory, club, all_of(&[PatientRead])),
             thing("mail", "EmailMessage", Kind::EmailMessage, mail, vec![vec![AgendaRead, CrmRead]]),
             thing(
                 "invitation",
@@ -143,6 +167,16 @@ impl House {
             thing("link", "CapabilityToken", Kind::CapabilityToken, link, all_of(&[AgendaRead, AgendaWrite])),
             thing("feed", "CapabilityToken", Kind::CapabilityToken, feed, all_of(&[AgendaRead])),
             thing("own_feed", "CapabilityToken", Kind::CapabilityToken, own_feed, all_of(&[AgendaRead])),
+            thing("job", "BackgroundJob", Kind::BackgroundJob, job, all_of(&[PatientWrite])),
+            thing("file", "Attachment", Kind::Attachment, file, all_of(&[PatientRead, RecordRead])),
+            thing(
+                "form",
+                "RecordTemplate",
+                Kind::RecordTemplate,
+                form,
+                vec![vec![RecordRead, RecordWrite, RecordTemplate]],
+            ),
+            thing("note", "RecordEntry", Kind::RecordEntry, note, all_of(&[PatientRead, RecordRead])),
         ];
         Self { people, things, north, south, ana }
     }

@@ -10,14 +10,14 @@ async fn who_works_in_one_branch_sees_nothing_of_another() {
     let house = House::build().await;
     let everything = words(Permission::ALL);
     let all: Vec<_> = house.things.iter().map(|thing| thing.what).collect();
-    let of_the_centre = ["session", "key", "entry", "invitation", "own_feed"];
+    let of_the_centre = ["session", "key", "entry", "invitation", "own_feed", "job"];
     let (_, there) = house.somebody(&everything, &[house.north]).await;
     let expected: Vec<_> = all.iter().copied().filter(|what| !of_the_centre.contains(what)).collect();
     assert_eq!(house.seen(&there).await, expected);
     let (_, elsewhere) = house.somebody(&everything, &[house.south]).await;
     assert_eq!(
         house.seen(&elsewhere).await,
-        ["professional", "category", "treatment", "user", "role", "refused"],
+        ["professional", "category", "treatment", "user", "role", "club", "refused", "form"],
         "people, what is offered, and the whole centre's"
     );
 }
@@ -28,11 +28,11 @@ async fn who_sees_the_own_column_sees_what_is_in_it() {
     let (ana, client) = house.somebody(&["AGENDA_READ_OWN", "PATIENT_READ"], &[]).await;
     let staff = ["branch", "professional", "room", "equipment", "category", "treatment"];
     let seen = house.seen(&client).await;
-    assert_eq!(seen, [&staff[..], &["closed"]].concat(), "nobody's column");
+    assert_eq!(seen, [&staff[..], &["closed", "club"]].concat(), "nobody's column");
     house.people.centre.is_user(house.ana, ana).await;
     let email: String = house.people.one("SELECT email FROM users WHERE id = $1", vec![ana.into()]).await;
     let client = house.people.login(&email).await;
-    let own = ["schedule", "closed", "block", "visit", "patient", "own_feed"];
+    let own = ["schedule", "closed", "block", "visit", "patient", "club", "own_feed"];
     assert_eq!(house.seen(&client).await, [&staff[..], &own].concat());
 }
 

@@ -9,13 +9,16 @@ use std::{
 /// (layer, layers of ours it may name, crates it must not name).
 const LAYERS: &[(&str, &[&str], &[&str])] = &[
     ("db", &[], &["async_graphql", "axum", "redis", "lettre"]),
+    ("files", &[], &["async_graphql", "axum", "redis", "lettre", "sqlx"]),
     ("auth", &["db"], &["async_graphql", "axum", "redis", "lettre"]),
-    ("domain", &["auth", "db"], &["async_graphql", "axum", "redis", "lettre"]),
+    ("sheets", &[], &["async_graphql", "axum", "redis", "lettre", "sqlx"]),
+    ("pdf", &[], &["async_graphql", "axum", "redis", "lettre", "sqlx"]),
+    ("domain", &["auth", "db", "files", "pdf", "sheets"], &["async_graphql", "axum", "redis", "lettre"]),
     ("mail", &["domain"], &["async_graphql", "axum", "redis"]),
     ("embedded", &[], &["async_graphql", "axum", "redis", "lettre"]),
     ("events", &["auth", "db", "domain"], &["async_graphql", "axum", "lettre"]),
     ("limiter", &["domain"], &["async_graphql", "axum", "lettre", "sqlx"]),
-    ("jobs", &["auth", "db", "domain", "mail"], &["async_graphql", "axum", "redis"]),
+    ("jobs", &["auth", "db", "domain", "files", "mail"], &["async_graphql", "axum", "redis"]),
     ("telemetry", &["db"], &["async_graphql", "redis", "lettre", "sqlx"]),
     ("schema", &["auth", "db", "domain", "telemetry"], &["axum", "redis", "lettre", "sqlx"]),
     ("http", &["auth", "db", "domain", "schema", "telemetry"], &["redis", "lettre", "sqlx"]),

@@ -26,6 +26,7 @@ use horae::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::sync::OnceCell;
 use tower::ServiceExt;
 
 use super::postgres;
@@ -34,6 +35,12 @@ use super::postgres;
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
 /// Of every user.
 pub const PASSWORD: &str = "correct horse battery";
+/// [`PASSWORD`] as the database keeps it, computed once: hashing is slow on purpose.
+pub async fn password_hash() -> String {
+    static HASH: OnceCell<String> = OnceCell::const_new();
+    HASH.get_or_init(async || password::hash(PASSWORD.to_owned()).await.unwrap()).await.clone()
+}
+
 /// Tests come from one address, in a hurry, under a clock that stands still; those about limits set their own.
 const BOUNDLESS: &[(&str, &str)] = &[
     ("HORAE_COST_CAPACITY", "1000000000"),
@@ -54,6 +61,7 @@ pub struct TestApp {
     pub router: Router,
     pub database_url: String,
     pub mailbox: TempDir,
+    pub files: TempDir,
 }
 
 /// A test that ends gives its database connections back: hundreds of tests share one server.
@@ -84,10 +92,12 @@ impl TestApp {
 
     /// A node on this database that shares another's clock.
     pub async fn with_clock(database_url: &str, settings: &[(&str, &str)], clock: ManualClock) -> Self {
-        let mailbox = tempfile::tempdir().unwrap();
+        let (mailbox, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let folder = ("HORAE_FILES", files.path().to_str().unwrap());
+        let settings = &[&[folder], settings].concat();
         let app = build(database_url, settings, Arc::new(clock.clone()), Mailer::folder(mailbox.path()));
         let router = app.router(GraphiqlPage::new(Vec::new()), None);
-        Self { app, clock, router, database_url: database_url.to_owned(), mailbox }
+        Self { app, clock, router, database_url: database_url.to_owned(), mailbox, files }
     }
 
     /// Nobody.
@@ -138,7 +148,7 @@ impl TestApp {
         let email = format!("{}-{}@{slug}.test", role.as_str().to_lowercase(), self.app.cx.new_id().simple());
         let system = self.system(slug).await;
         let tx = self.app.cx.write(&system).await.unwrap();
-        let hash = password::hash(PASSWORD.to_owned()).await.unwrap();
+        let hash = password_hash().await;
         let new = NewUser { email: &email, name: role.display_name(), password_hash: Some(hash), role };
         let id = insert_user(&self.app.cx, &tx, new).await.unwrap();
         self.app.cx.commit(tx, Changes::one(&system, Change::audited("test", "User", id))).await.unwrap();

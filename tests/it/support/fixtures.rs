@@ -11,11 +11,17 @@
 //! centre.book(Booking::new(branch, rosa, cleaning, "2026-07-14T14:00:00Z", 30).with(ana)).await;
 //! ```
 
-use std::ops::RangeInclusive;
+use std::{io::Write as _, ops::RangeInclusive};
 
 use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
-use horae::{auth::Actor, domain::cx::Cx};
+use horae::{
+    auth::Actor,
+    domain::{
+        cx::Cx,
+        files::deposit::{self, Made},
+    },
+};
 use sea_orm::Value;
 use uuid::Uuid;
 
@@ -263,6 +269,24 @@ impl Centre {
         )
         .await;
         id
+    }
+
+    /// A list of one patient in a file that this user or key has brought.
+    pub async fn list_of_patients(&self, requested_by: Uuid) -> Uuid {
+        let mut file = tempfile::tempfile().unwrap();
+        write!(file, "Nombre;Correo\nRosamunda;{}@pacientes.test\n", self.cx.new_id().simple()).unwrap();
+        let made = Made { requested_by, file_name: "pacientes.csv".to_owned(), mime_type: "text/csv", file };
+        deposit::run(&self.cx, &self.system, made).await.unwrap().id
+    }
+
+    /// Puts an import of patients in, which nothing will run.
+    pub async fn import_job(&self, id: Uuid) {
+        self.run(
+            "INSERT INTO background_jobs (id, kind, creator_kind, permission, shared, input, created_at)
+             VALUES ($1, 'patients.import', 'SYSTEM', 'PATIENT_WRITE', true, '{}', $2)",
+            vec![id.into(), self.cx.now().into()],
+        )
+        .await;
     }
 
     /// Puts an appointment in.

@@ -5,6 +5,7 @@ pub mod fingerprint;
 pub mod fixtures;
 pub mod folder;
 pub mod postgres;
+pub mod python;
 pub mod redis;
 pub mod smtp;
 pub mod socket;

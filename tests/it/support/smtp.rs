@@ -78,7 +78,7 @@ impl SmtpSink {
     /// Starts the relay on a free port.
     pub async fn start() -> Self {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/smtp/sink.py");
-        let mut process = Command::new(std::env::var_os("HORAE_TEST_PYTHON").unwrap_or_else(|| "python3".into()))
+        let mut process = Command::new(super::python::program())
             .arg(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -37,7 +37,7 @@ pub struct Filter {
 }
 
 /// Position in the list.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Key(pub i64);
 
 /// A page of entries, without who did it.

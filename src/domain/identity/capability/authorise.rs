@@ -45,18 +45,27 @@ pub(super) async fn thing(
             actor.require(Permission::AgendaWrite, Scope::Branch(found.branch))?;
             Ok(Some(found.start))
         }
-        (Purpose::CalendarFeed, Some(Subject::Branch(id))) => {
-            let seen = actor.may(Permission::AgendaRead, Scope::Branch(id));
-            let there: Option<bool> = tx.scalar("SELECT true FROM branches WHERE id = $1", [id.into()]).await?;
-            there.filter(|_| seen).map(|_| None).ok_or_else(unseen)
-        }
-        (Purpose::CalendarFeed, Some(Subject::Resource(id))) => {
-            // A professional may work in branches that the caller does not see.
-            let seen = actor.may(Permission::AgendaRead, Scope::Centre)
-                || (actor.professional == Some(id) && actor.may(Permission::AgendaReadOwn, Scope::Anywhere));
-            let there: Option<bool> = tx.scalar("SELECT true FROM resources WHERE id = $1", [id.into()]).await?;
-            there.filter(|_| seen).map(|_| None).ok_or_else(unseen)
+        (Purpose::CalendarFeed, Some(subject @ (Subject::Branch(id) | Subject::Resource(id)))) => {
+            let sql = match subject {
+                Subject::Branch(_) => "SELECT true FROM branches WHERE id = $1",
+                _ => "SELECT true FROM resources WHERE id = $1",
+            };
+            let there: Option<bool> = tx.scalar(sql, [id.into()]).await?;
+            there.filter(|_| shows_calendar(actor, subject)).map(|_| None).ok_or_else(unseen)
         }
         _ => Err(unseen()),
+    }
+}
+
+/// Whether who calls sees all that a feed of this would show.
+pub(super) fn shows_calendar(actor: &Actor, subject: Subject) -> bool {
+    match subject {
+        Subject::Branch(id) => actor.may(Permission::AgendaRead, Scope::Branch(id)),
+        // A professional may work in branches that the caller does not see.
+        Subject::Resource(id) => {
+            let own = actor.professional == Some(id) && actor.may(Permission::AgendaReadOwn, Scope::Anywhere);
+            own || actor.may(Permission::AgendaRead, Scope::Centre)
+        }
+        Subject::Appointment(_) => false,
     }
 }

@@ -1,10 +1,10 @@
-//! Finds tokens by their ids, for who may issue them: the same rule as [`super::authorise`], for many at once.
+//! Finds tokens by their ids, for who may issue them: the rule of [`super::authorise`], for many at once.
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{Capability, Purpose, Subject};
+use super::{Capability, Purpose, Subject, authorise::shows_calendar};
 use crate::{
     auth::{Actor, Permission, Scope},
     db::TenantTx,
@@ -20,7 +20,7 @@ struct Row {
     uses: i32,
     expires_at: DateTime<Utc>,
     revoked: bool,
-    opens_appointment: bool,
+    appointment_branch: Option<Uuid>,
     opens_branch: bool,
     opens_resource: bool,
 }
@@ -29,20 +29,23 @@ impl Row {
     /// What it opens, if the caller may let somebody open it.
     fn subject(&self, actor: &Actor, purpose: Purpose) -> Option<Subject> {
         let id = self.resource_id;
-        let (subject, may) = match purpose {
-            Purpose::AppointmentManage | Purpose::AppointmentConfirm if self.opens_appointment => {
-                (Subject::Appointment(id), actor.may(Permission::AgendaWrite, Scope::Anywhere))
+        match purpose {
+            Purpose::AppointmentManage | Purpose::AppointmentConfirm => {
+                let branch = self.appointment_branch?;
+                actor.may(Permission::AgendaWrite, Scope::Branch(branch)).then_some(Subject::Appointment(id))
             }
-            Purpose::CalendarFeed if self.opens_branch => {
-                (Subject::Branch(id), actor.may(Permission::AgendaRead, Scope::Branch(id)))
+            Purpose::CalendarFeed => {
+                let of_what = if self.opens_branch {
+                    Subject::Branch(id)
+                } else if self.opens_resource {
+                    Subject::Resource(id)
+                } else {
+                    return None;
+                };
+                shows_calendar(actor, of_what).then_some(of_what)
             }
-            Purpose::CalendarFeed if self.opens_resource => {
-                let own = actor.professional == Some(id) && actor.may(Permission::AgendaReadOwn, Scope::Anywhere);
-                (Subject::Resource(id), own || actor.may(Permission::AgendaRead, Scope::Centre))
-            }
-            _ => return None,
-        };
-        may.then_some(subject)
+            _ => None,
+        }
     }
 }
 
@@ -55,9 +58,9 @@ pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec
     let rows: Vec<Row> = tx
         .all(
             "SELECT t.id, t.purpose, t.resource_id, t.max_uses, t.uses, t.expires_at, t.revoked_at IS NOT NULL AS revoked,
-                 EXISTS (SELECT 1 FROM appointments a WHERE a.id = t.resource_id AND ($2::uuid[] IS NULL OR a.branch_id = ANY ($2))
+                 (SELECT a.branch_id FROM appointments a WHERE a.id = t.resource_id AND ($2::uuid[] IS NULL OR a.branch_id = ANY ($2))
                      AND ($3::uuid IS NULL OR EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $3))
-                 ) AS opens_appointment,
+                 ) AS appointment_branch,
                  EXISTS (SELECT 1 FROM branches b WHERE b.id = t.resource_id) AS opens_branch,
                  EXISTS (SELECT 1 FROM resources r WHERE r.id = t.resource_id) AS opens_resource
              FROM capability_tokens t WHERE t.id = ANY ($1)",

@@ -252,6 +252,15 @@ pub async fn take(tx: &TenantTx, token: &str, purposes: &[Purpose], now: DateTim
     })
 }
 
+/// Takes a use back: what the token was to open was not had.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn give_back(tx: &TenantTx, id: Uuid) -> Result<(), Failure> {
+    tx.run("UPDATE capability_tokens SET uses = uses - 1 WHERE id = $1 AND uses > 0", [id.into()]).await?;
+    Ok(())
+}
+
 impl Taken {
     /// What for.
     ///
