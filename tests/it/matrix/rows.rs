@@ -174,6 +174,23 @@ pub fn header() -> Vec<&'static str> {
     first.split_whitespace().skip(1).collect()
 }
 
+/// Names of operations, with commas between, to which the calls are narrowed: `bookAppointment,agenda`.
+const ONLY: &str = "HORAE_TEST_OPERATIONS";
+
+/// What [`ONLY`] says.
+pub fn narrowed_to() -> Option<String> {
+    std::env::var(ONLY).ok()
+}
+
+/// The lines to try: all, unless [`ONLY`] names some.
+pub fn tried() -> Vec<Line> {
+    let Some(only) = narrowed_to() else { return lines() };
+    let of = |name: &str| lines().into_iter().filter(|line| line.operation() == name).collect();
+    let named: Vec<Vec<Line>> = only.split(',').map(of).collect();
+    assert!(named.iter().all(|lines| !lines.is_empty()), "{ONLY} names an operation that is none: {only}");
+    named.into_iter().flatten().collect()
+}
+
 /// All lines.
 pub fn lines() -> Vec<Line> {
     let header = header();

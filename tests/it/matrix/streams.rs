@@ -82,7 +82,7 @@ async fn subscriptions_are_open_to_whom_the_table_says() {
     let mut stage = Stage::open().await;
     let address = stage.app().listen().await;
     let mut verdict = Verdict::default();
-    for line in rows::lines().iter().filter(|line| line.parent() == "Subscription") {
+    for line in rows::tried().iter().filter(|line| line.parent() == "Subscription") {
         let branch = stage.others.branch;
         let mut ears = Vec::new();
         for caller in stage.callers.clone() {
