@@ -12,6 +12,7 @@ mod audit;
 mod background;
 mod booking;
 mod centre;
+mod demo;
 mod embedded;
 mod files;
 mod http_pages;

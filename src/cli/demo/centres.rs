@@ -99,10 +99,15 @@ pub(super) async fn ensure(app: &App) -> Result<Vec<DemoCentre>, CliError> {
     Ok(centres)
 }
 
+/// The address of a demo user.
+pub(super) fn email(slug: &str, local: &str) -> String {
+    format!("{local}@{slug}.example")
+}
+
 fn logins(slug: &str) -> Vec<Login> {
     [("Administrator", "admin"), ("Receptionist", "recepcion"), ("Professional", "ana")]
         .into_iter()
-        .map(|(role, name)| Login { role, email: format!("{name}@{slug}.example") })
+        .map(|(role, name)| Login { role, email: email(slug, name) })
         .collect()
 }
 
@@ -118,7 +123,7 @@ async fn create(app: &App, plan: &Plan) -> Result<(), CliError> {
         vertical: plan.vertical.to_owned(),
         operating_mode: plan.mode.to_owned(),
         dedicated: false,
-        admin_email: format!("admin@{}.example", plan.slug),
+        admin_email: email(plan.slug, "admin"),
         admin_name: "Administración".to_owned(),
         admin_password: Some(PASSWORD.to_owned()),
     };
@@ -136,7 +141,7 @@ async fn staff(app: &App, actor: &Actor, slug: &str) -> Result<(), Failure> {
         [("Recepción", "recepcion", BuiltinRole::Receptionist), ("Ana Rojas", "ana", BuiltinRole::Professional)]
     {
         let hash = password::hash(PASSWORD.to_owned()).await.map_err(|error| Failure::fault(error.to_string()))?;
-        let email = format!("{local}@{slug}.example");
+        let email = email(slug, local);
         let id = insert_user(&app.cx, &tx, NewUser { email: &email, name, password_hash: Some(hash), role }).await?;
         changes.push(Change { event: Some("user.registered"), ..Change::audited("createDemo", "User", id) });
     }

@@ -2,6 +2,8 @@
 //! worker, and mail into a folder. A second start finds its data again.
 
 mod centres;
+mod desk;
+mod record;
 mod sample;
 pub(super) mod tabs;
 

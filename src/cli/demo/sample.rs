@@ -2,46 +2,11 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Executor as _, Request, Variables};
 use chrono::{Days, NaiveTime};
 use serde_json::{Value, json};
 
-use crate::{app::App, auth::Actor, cli::CliError, domain::time, schema::request::Caller};
-
-/// Speaks to the schema as the centre's administrator.
-struct Desk<'a> {
-    app: &'a App,
-    actor: Arc<Actor>,
-}
-
-impl Desk<'_> {
-    /// The data of a document; refusals and errors end the demo with their text.
-    async fn call(&self, document: &str, variables: Value) -> Result<Value, CliError> {
-        let request = Request::new(document)
-            .variables(Variables::from_json(variables))
-            .data(Caller(Some(Arc::clone(&self.actor))));
-        let response = self.app.schema.execute(request).await;
-        if let Some(error) = response.errors.first() {
-            return Err(CliError(format!("sample data: {}", error.message)));
-        }
-        let data = response.data.into_json()?;
-        let refused = data.as_object().into_iter().flatten().find_map(|(_, payload)| {
-            payload.get("userErrors").and_then(Value::as_array).filter(|errors| !errors.is_empty()).cloned()
-        });
-        match refused {
-            Some(errors) => Err(CliError(format!("sample data: {}", Value::Array(errors)))),
-            None => Ok(data),
-        }
-    }
-
-    /// The id that a mutation answered with.
-    async fn id(&self, document: &str, variables: Value) -> Result<Value, CliError> {
-        let data = self.call(document, variables).await?;
-        let object = data.as_object().and_then(|data| data.values().next()).and_then(Value::as_object);
-        let id = object.and_then(|payload| payload.values().find_map(|object| object.get("id")));
-        id.cloned().ok_or_else(|| CliError("sample data: an answer without an id".to_owned()))
-    }
-}
+use super::{desk::Desk, record};
+use crate::{app::App, auth::Actor, cli::CliError, domain::time};
 
 const BRANCH: &str =
     "mutation($input: BranchInput!) { upsertBranch(input: $input) { branch { id } userErrors { message field } } }";
@@ -53,12 +18,12 @@ const CATEGORY: &str = "mutation($name: String!) { upsertTreatmentCategory(name:
 const TREATMENT: &str = "mutation($input: TreatmentInput!) { upsertTreatment(input: $input) { treatment { id } userErrors { message field } } }";
 const PROFESSIONAL: &str = "mutation($input: ProfessionalInput!) { upsertProfessional(input: $input) { professional { id } userErrors { message field } } }";
 const SCHEDULE: &str = "mutation($input: ScheduleInput!) { upsertSchedule(input: $input) { schedule { id } userErrors { message field } } }";
-const BOOK: &str = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { appointment { id } userErrors { message field } } }";
+const BOOK: &str = "mutation($input: BookAppointmentInput!) { bookAppointment(input: $input) { appointment { id patient { id } } userErrors { message field } } }";
 
 /// Branches, people, rooms, treatments, schedules and a few appointments.
 pub(super) async fn fill(app: &App, actor: Actor, slug: &str) -> Result<(), CliError> {
-    let desk = Desk { app, actor: Arc::new(actor) };
-    if slug == "clinica-sur" { clinic(&desk).await } else { beauty(&desk).await }
+    let desk = Desk::of(app, Arc::new(actor));
+    if slug == "clinica-sur" { clinic(&desk, slug).await } else { beauty(&desk).await }
 }
 
 /// Every day, so that the tour works on any.
@@ -69,7 +34,7 @@ fn week(start: &str, end: &str) -> Value {
         .collect()
 }
 
-async fn clinic(desk: &Desk<'_>) -> Result<(), CliError> {
+async fn clinic(desk: &Desk<'_>, slug: &str) -> Result<(), CliError> {
     let santiago = desk
         .id(
             BRANCH,
@@ -100,7 +65,7 @@ async fn clinic(desk: &Desk<'_>) -> Result<(), CliError> {
     let dental = desk.id(CATEGORY, json!({"name": "Odontología"})).await?;
     let room = json!({"kind": "ROOM", "quantity": 1});
     let who = json!({"kind": "PROFESSIONAL", "quantity": 1});
-    let visit = desk
+    let consultation = desk
         .id(
             TREATMENT,
             json!({"input": {
@@ -126,13 +91,17 @@ async fn clinic(desk: &Desk<'_>) -> Result<(), CliError> {
         }}),
     )
     .await?;
+    let login = Desk::of_user(desk.app, slug, "ana").await?;
+    let ana = login.find("/viewer/user/id", "{ viewer { user { id } } }", json!({})).await?;
     let mut professionals = Vec::new();
-    for (name, specialty, branches) in [
-        ("Dra. Ana Rojas", "Medicina general", json!([santiago])),
-        ("Dr. Luis Soto", "Odontología", json!([santiago])),
-        ("Dra. Marta Díaz", "Medicina general", json!([magallanes])),
+    for (name, specialty, branches, user) in [
+        ("Dra. Ana Rojas", "Medicina general", json!([santiago]), Some(ana)),
+        ("Dr. Luis Soto", "Odontología", json!([santiago]), None),
+        ("Dra. Marta Díaz", "Medicina general", json!([magallanes]), None),
     ] {
-        let input = json!({"name": name, "specialties": [specialty], "branchIds": branches, "acceptsOnline": true});
+        let input = json!({
+            "name": name, "specialties": [specialty], "branchIds": branches, "acceptsOnline": true, "userId": user,
+        });
         let id = desk.id(PROFESSIONAL, json!({ "input": input })).await?;
         let branch = branches.get(0).cloned().unwrap_or_default();
         let input = json!({"resourceId": id, "branchId": branch, "name": "Horario", "windows": week("09:00", "20:00")});
@@ -144,17 +113,26 @@ async fn clinic(desk: &Desk<'_>) -> Result<(), CliError> {
         ("Pedro", "Vera", "pedro.vera@example.com"),
         ("Inés", "Mora", "ines.mora@example.com"),
     ];
+    let mut visits = Vec::new();
     for (hour, (given, surname, mail)) in (10_u32..).zip(patients) {
         let tomorrow = tomorrow_at(desk, chrono_tz::America::Santiago, hour)?;
-        desk.id(
+        let visit = desk.find(
+            "/bookAppointment/appointment",
             BOOK,
             json!({"input": {
                 "idempotencyKey": desk.app.cx.new_id(), "branchId": santiago, "channel": "PHONE",
                 "newPatient": {"givenNames": given, "paternalSurname": surname, "email": mail},
-                "items": [{"treatmentId": visit, "localStart": tomorrow, "professionalId": professionals.first(), "roomId": boxes.first()}],
+                "items": [{"treatmentId": consultation, "localStart": tomorrow, "professionalId": professionals.first(), "roomId": boxes.first()}],
             }}),
         )
         .await?;
+        visits.push(visit);
+    }
+    let form = record::publish_form(desk).await?;
+    // A new login, which knows that it is a professional's.
+    let doctor = Desk::of_user(desk.app, slug, "ana").await?;
+    if let Some(visit) = visits.first() {
+        record::write(&doctor, &form, visit).await?;
     }
     Ok(())
 }

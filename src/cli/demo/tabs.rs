@@ -1,17 +1,12 @@
 //! The tabs that GraphiQL opens with: documents that run as they are, with tokens that still hold.
 
-use async_graphql::Executor as _;
 use serde_json::{Value, json};
 
-use super::centres::{self, DemoCentre};
-use crate::{
-    app::App,
-    domain::identity::{
-        login::{self, LoggedIn, Login},
-        session::Place,
-    },
-    http::graphiql::Tab,
+use super::{
+    centres::{self, DemoCentre},
+    desk::{Desk, access_token},
 };
+use crate::{app::App, cli::CliError, http::graphiql::Tab};
 
 const LOGIN: &str = r"mutation LogIn($email: EmailAddress!, $password: String!, $tenantSlug: String!) {
   login(email: $email, password: $password, tenantSlug: $tenantSlug) {
@@ -73,6 +68,28 @@ const MAILS: &str = r"query Mails {
   emailMessages(first: 20) { nodes { kind status to subject dueAt sentAt messageId } }
 }";
 
+const FIND_PATIENT: &str = r"query FindPatient($text: String!) {
+  patients(filter: { text: $text }, first: 10) {
+    nodes { id fileNumber givenNames paternalSurname email }
+  }
+}";
+
+const RECORD: &str = r"query ReadRecord($patient: ID!) {
+  node(id: $patient) {
+    ... on Patient {
+      givenNames paternalSurname
+      record {
+        entries(first: 10) {
+          nodes { status at template { name } templateVersion values { key value } signedBy { displayName } signatureValid }
+        }
+      }
+    }
+  }
+}";
+
+/// Words that find one of the sample's patients.
+const SAMPLE_PATIENT: &str = "rosa fue";
+
 /// Without a demo: the way in.
 pub(in crate::cli) fn signed_out() -> Vec<Tab> {
     vec![
@@ -83,7 +100,11 @@ pub(in crate::cli) fn signed_out() -> Vec<Tab> {
 
 /// The tour of the README, in order, with fresh tokens and the next free time filled in.
 pub(super) async fn for_tour(app: &App, centre: &DemoCentre) -> Vec<Tab> {
-    let staff = format!("Bearer {}", access_token(app, centre).await.unwrap_or_default());
+    // Somebody who has changed a password or the sample data finds the tabs without them.
+    let bearer = async |local| {
+        format!("Bearer {}", access_token(app, centre.slug, local).await.ok().flatten().unwrap_or_default())
+    };
+    let (staff, doctor) = (bearer("admin").await, bearer("ana").await);
     let page = format!("Bearer {}", centre.publishable_key);
     let place = place(app, centre).await.unwrap_or_default();
     let now = app.cx.now();
@@ -93,7 +114,7 @@ pub(super) async fn for_tour(app: &App, centre: &DemoCentre) -> Vec<Tab> {
     let patient = json!({"givenNames": "Carla", "paternalSurname": "Muñoz", "email": "carla.munoz@example.com"});
     vec![
         Tab::new("Log in as the administrator", LOGIN).variables(json!({
-            "email": format!("admin@{}.example", centre.slug), "password": centres::PASSWORD, "tenantSlug": centre.slug,
+            "email": centres::email(centre.slug, "admin"), "password": centres::PASSWORD, "tenantSlug": centre.slug,
         })),
         Tab::new("Watch bookings arrive: run it and leave it open", WATCH).header("Authorization", &staff),
         Tab::new("A booking page asks for free times", FIND)
@@ -112,55 +133,38 @@ pub(super) async fn for_tour(app: &App, centre: &DemoCentre) -> Vec<Tab> {
             .variables(json!({"branch": place["branch"], "from": today, "to": today + chrono::Days::new(1)}))
             .header("Authorization", &staff),
         Tab::new("Mails: due, sent, failed", MAILS).header("Authorization", &staff),
+        Tab::new("Patients by the beginnings of their names, numbers or addresses", FIND_PATIENT)
+            .variables(json!({"text": SAMPLE_PATIENT}))
+            .header("Authorization", &doctor),
+        Tab::new("The clinical record, as the professional who wrote it reads it", RECORD)
+            .variables(json!({"patient": place["patient"]}))
+            .header("Authorization", &doctor),
     ]
 }
 
-async fn access_token(app: &App, centre: &DemoCentre) -> Option<String> {
-    let login = Login {
-        tenant_slug: centre.slug.to_owned(),
-        email: centre.logins.first()?.email.clone(),
-        password: centres::PASSWORD.to_owned(),
-        place: Place { device: Some("GraphiQL".to_owned()), address: None },
-        request_id: "graphiql".to_owned(),
-    };
-    match login::run(&app.cx, login).await.ok()? {
-        LoggedIn::Session(tokens) => Some(tokens.access),
-        LoggedIn::Challenge(_) => None,
-    }
-}
-
-/// A branch, a treatment and the next free slot, as a booking page sees them.
-async fn place(app: &App, centre: &DemoCentre) -> Option<Value> {
-    let who = app.authenticator.bearer(&centre.publishable_key, None, &"graphiql".into()).await.ok()??;
-    let ask = |document: &str, variables: Value| {
-        let request = async_graphql::Request::new(document)
-            .variables(async_graphql::Variables::from_json(variables))
-            .data(crate::schema::request::Caller(Some(std::sync::Arc::clone(&who.actor))));
-        let schema = app.schema.clone();
-        async move { schema.execute(request).await.data.into_json().ok() }
-    };
-    let page = ask(
-        "query($slug: String!) { publicBookingPage(tenantSlug: $slug) { branches { id name } treatments { id name requiresApproval } } }",
-        json!({"slug": centre.slug}),
-    )
-    .await?;
-    let page = page.get("publicBookingPage")?;
+/// A branch, a treatment and the next free slot, as a booking page sees them, and a patient, as staff does.
+async fn place(app: &App, centre: &DemoCentre) -> Result<Value, CliError> {
+    let page = Desk::of_bearer(app, &centre.publishable_key).await?;
+    let document = "query($slug: String!) { publicBookingPage(tenantSlug: $slug) { branches { id name } treatments { id name } } }";
+    let shown = page.find("/publicBookingPage", document, json!({"slug": centre.slug})).await?;
     let pick = |list: &str, name: &str| -> Option<Value> {
-        let all = page.get(list)?.as_array()?;
+        let all = shown.get(list)?.as_array()?;
         let found =
             all.iter().find(|one| one.get("name").and_then(Value::as_str).is_some_and(|found| found.starts_with(name)));
         found.or(all.first())?.get("id").cloned()
     };
-    let (branch, treatment) = (pick("branches", "Santiago")?, pick("treatments", "Consulta")?);
+    let (branch, treatment) = (pick("branches", "Santiago"), pick("treatments", "Consulta"));
     let now = app.cx.now();
-    let slots = ask(
-        "query($slug: String!, $input: AvailabilityInput!) { publicAvailability(tenantSlug: $slug, input: $input) { token } }",
-        json!({"slug": centre.slug, "input": {
-            "branchId": branch, "treatmentIds": [treatment], "limit": 1,
-            "range": {"from": now, "to": now + chrono::TimeDelta::days(3)},
-        }}),
-    )
-    .await;
-    let token = slots.and_then(|slots| slots.pointer("/publicAvailability/0/token").cloned());
-    Some(json!({"branch": branch, "treatment": treatment, "token": token}))
+    let input = json!({
+        "branchId": branch, "treatmentIds": [treatment], "limit": 1, "range": {"from": now, "to": now + chrono::TimeDelta::days(3)},
+    });
+    let document = "query($slug: String!, $input: AvailabilityInput!) { publicAvailability(tenantSlug: $slug, input: $input) { token } }";
+    let slots = page.call(document, json!({"slug": centre.slug, "input": input})).await?;
+    let admin = Desk::of_user(app, centre.slug, "admin").await?;
+    let document = "query($text: String!) { patients(filter: { text: $text }, first: 1) { nodes { id } } }";
+    let patients = admin.call(document, json!({"text": SAMPLE_PATIENT})).await?;
+    Ok(json!({
+        "branch": branch, "treatment": treatment, "token": slots.pointer("/publicAvailability/0/token"),
+        "patient": patients.pointer("/patients/nodes/0/id"),
+    }))
 }

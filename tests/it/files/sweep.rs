@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{Archive, photo, sha256};
-use crate::{booking::Clinic, telemetry::node::Node};
+use crate::{booking::Clinic, support::node::Node};
 
 #[tokio::test]
 async fn what_is_never_finished_goes_and_what_is_ready_stays() {

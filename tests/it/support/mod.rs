@@ -4,6 +4,7 @@ pub mod app;
 pub mod fingerprint;
 pub mod fixtures;
 pub mod folder;
+pub mod node;
 pub mod postgres;
 pub mod python;
 pub mod redis;

@@ -2,6 +2,5 @@
 
 mod collector;
 mod documents;
-pub mod node;
 mod numbers;
 mod process;

@@ -10,13 +10,13 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message, tungstenite::client::IntoClientRequest};
 
-use super::{
-    collector::{Collector, attribute, hex},
-    node::{self, Node},
-};
+use super::collector::{Collector, attribute, hex};
 use crate::{
     live::Desk,
-    support::app::{PASSWORD, TestApp},
+    support::{
+        app::{PASSWORD, TestApp},
+        node::{self, Node},
+    },
 };
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";

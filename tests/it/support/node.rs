@@ -1,4 +1,4 @@
-//! One real process of `horae serve`, whose log is read line by line.
+//! One real process of the program, whose log is read line by line.
 
 use std::{net::SocketAddr, process::Stdio, time::Duration};
 
@@ -14,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::app::SECRET;
+use super::app::SECRET;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -26,10 +26,16 @@ pub struct Node {
 }
 
 impl Node {
+    /// `horae serve`, when it is ready.
     pub async fn start(database_url: &str, settings: &[(&str, String)]) -> Self {
+        Self::run("serve", database_url, settings).await
+    }
+
+    /// A command that serves, when it is ready.
+    pub async fn run(command: &str, database_url: &str, settings: &[(&str, String)]) -> Self {
         let address = free().await;
         let mut process = Command::new(env!("CARGO_BIN_EXE_horae"))
-            .arg("serve")
+            .arg(command)
             .env_clear()
             .env("HORAE_SECRET", SECRET)
             .env("DATABASE_URL", database_url)
