@@ -51,9 +51,11 @@ fn the_table_has_a_line_for_every_operation_of_the_contract_and_no_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn queries_are_open_to_whom_the_table_says() {
+    let is_read = |line: &Line| !matches!(line.parent(), "Mutation" | "Subscription");
+    let Some(lines) = rows::tried(is_read) else { return };
     let mut stage = Stage::open().await;
     let mut verdict = Verdict::default();
-    for line in rows::tried().iter().filter(|line| !matches!(line.parent(), "Mutation" | "Subscription")) {
+    for line in &lines {
         for caller in stage.callers.clone() {
             let client = stage.client(&caller).await;
             stage.asked_by(&caller).await;
@@ -71,9 +73,10 @@ async fn queries_are_open_to_whom_the_table_says() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn mutations_are_open_to_whom_the_table_says_and_refused_ones_change_nothing() {
+    let Some(lines) = rows::tried(|line| line.parent() == "Mutation") else { return };
     let mut stage = Stage::open().await;
     let mut verdict = Verdict::default();
-    for line in rows::tried().iter().filter(|line| line.parent() == "Mutation") {
+    for line in &lines {
         let callers = stage.callers.clone();
         let (may, may_not): (Vec<_>, Vec<_>) =
             callers.iter().partition(|caller| expected(line, caller) == Cell::Allowed);

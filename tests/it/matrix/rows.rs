@@ -177,18 +177,17 @@ pub fn header() -> Vec<&'static str> {
 /// Names of operations, with commas between, to which the calls are narrowed: `bookAppointment,agenda`.
 const ONLY: &str = "HORAE_TEST_OPERATIONS";
 
-/// What [`ONLY`] says.
-pub fn narrowed_to() -> Option<String> {
-    std::env::var(ONLY).ok()
+/// The lines to try of those that `of` chooses: all, unless [`ONLY`] names operations. None: it names none of these.
+pub fn tried(of: impl Fn(&Line) -> bool) -> Option<Vec<Line>> {
+    let chosen = |lines: Vec<Line>| -> Vec<Line> { lines.into_iter().filter(&of).collect() };
+    let Ok(only) = std::env::var(ONLY) else { return Some(chosen(lines())) };
+    let named: Vec<Vec<Line>> = only.split(',').map(operation).collect();
+    assert!(named.iter().all(|lines| !lines.is_empty()), "{ONLY} names an operation that is none: {only}");
+    Some(chosen(named.into_iter().flatten().collect())).filter(|lines| !lines.is_empty())
 }
 
-/// The lines to try: all, unless [`ONLY`] names some.
-pub fn tried() -> Vec<Line> {
-    let Some(only) = narrowed_to() else { return lines() };
-    let of = |name: &str| lines().into_iter().filter(|line| line.operation() == name).collect();
-    let named: Vec<Vec<Line>> = only.split(',').map(of).collect();
-    assert!(named.iter().all(|lines| !lines.is_empty()), "{ONLY} names an operation that is none: {only}");
-    named.into_iter().flatten().collect()
+fn operation(name: &str) -> Vec<Line> {
+    lines().into_iter().filter(|line| line.operation() == name).collect()
 }
 
 /// All lines.

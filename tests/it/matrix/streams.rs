@@ -79,10 +79,11 @@ fn closed(greeting: &Value) -> Outcome {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn subscriptions_are_open_to_whom_the_table_says() {
+    let Some(lines) = rows::tried(|line| line.parent() == "Subscription") else { return };
     let mut stage = Stage::open().await;
     let address = stage.app().listen().await;
     let mut verdict = Verdict::default();
-    for line in rows::tried().iter().filter(|line| line.parent() == "Subscription") {
+    for line in &lines {
         let branch = stage.others.branch;
         let mut ears = Vec::new();
         for caller in stage.callers.clone() {

@@ -53,7 +53,7 @@ impl Verdict {
     /// Fails with the lines of the table that are wrong, and with what happened.
     pub fn announce(self) {
         println!("matrix: {} calls, {} lines with wrong cells", self.tried, self.wrong.len());
-        assert!(self.tried > 0 || rows::narrowed_to().is_some(), "nothing was tried");
+        assert!(self.tried > 0, "nothing was tried");
         let mut text = format!("{:<44}{}\n", "wrong cells are ^^^", rows::header().join(" "));
         for (name, cells) in &self.wrong {
             let mark = |code: &&str| if cells.contains_key(*code) { "^^^" } else { " . " };
