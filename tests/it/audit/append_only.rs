@@ -62,6 +62,18 @@ async fn whoever_inserts_the_chain_is_computed_by_the_database() {
 }
 
 #[tokio::test]
+async fn no_function_of_a_centre_looks_among_temporary_tables_first() {
+    let app = TestApp::start().await;
+    let mut owner = Owner::of(&app, "alfa").await;
+    let all = "SELECT count(*) FROM pg_proc p WHERE p.pronamespace = current_schema()::regnamespace
+                   AND (p.prosecdef OR p.prorettype = 'trigger'::regtype)";
+    let safe = format!("{all} AND 'search_path=' || current_schema() || ', pg_temp' = ANY (p.proconfig)");
+    let (all, safe): (i64, i64) = (owner.one(all).await, owner.one(&safe).await);
+    assert!(all > 5, "{all}");
+    assert_eq!(safe, all, "SET search_path = <the centre's schema>, pg_temp, as m0016 does");
+}
+
+#[tokio::test]
 async fn the_binary_before_the_chain_writes_a_chain_too() {
     let app = TestApp::start().await;
     let admin = app.admin("alfa").await;

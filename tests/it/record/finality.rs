@@ -73,6 +73,16 @@ async fn no_sql_of_the_centres_role_changes_what_is_signed() {
         ]
     }));
     tried.push("SET LOCAL session_replication_role = replica".to_owned());
+    // A table in front of the real one that says that it is a draft.
+    let id = ward.local(Kind::RecordEntry, &amending["id"]);
+    let schema = &ward.centre.system.tenant.schema_name;
+    tried.extend(["DELETE FROM", "UPDATE"].map(|what| {
+        let set = if what == "UPDATE" { "SET value_sealed = '\\x01'" } else { "" };
+        format!(
+            "CREATE TEMPORARY TABLE record_entries (id uuid, status text); INSERT INTO record_entries VALUES ('{id}', 'DRAFT');
+             {what} {schema}.record_values {set} WHERE entry_id = '{id}'"
+        )
+    }));
     tried.push("CREATE OR REPLACE FUNCTION keep_record_entries() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$".to_owned());
     for sql in &tried {
         let tx = ward.app.app.cx.db.begin(&ward.centre.system.tenant, Access::Write).await.unwrap();
