@@ -3,7 +3,8 @@
 //! Patients are the centre's, not a branch's. Who may see patients sees all of them, but for two kinds of callers: who
 //! sees only the own column of the agenda sees the own patients, those of the own appointments and those whose usual
 //! professional one is; and who works in some branches only sees those who have come or will come there, and those who
-//! have been nowhere yet. Whoever sees a patient sees who answers for the patient.
+//! have been nowhere yet. Whoever sees a patient sees who answers for the patient. One who was merged is judged as the one
+//! who was kept: they are the same person, whatever the old row still says.
 
 use uuid::Uuid;
 
@@ -28,12 +29,13 @@ macro_rules! seen {
             "::uuid[] IS NULL AND ",
             $own,
             "::uuid IS NULL)
-                OR p.usual_professional_id = ",
+                OR CASE WHEN p.merged_into IS NULL THEN p.usual_professional_id
+                    ELSE (SELECT k.usual_professional_id FROM patients k WHERE k.id = p.merged_into) END = ",
             $own,
             "
                 OR (",
             $own,
-            " IS NULL AND p.merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM appointments a WHERE a.patient_id = p.id))
+            " IS NULL AND NOT EXISTS (SELECT 1 FROM appointments a WHERE a.patient_id = coalesce(p.merged_into, p.id)))
                 OR EXISTS (
                     SELECT 1 FROM appointments a
                     WHERE a.patient_id = ANY (ARRAY(

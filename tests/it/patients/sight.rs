@@ -54,6 +54,40 @@ async fn who_works_in_one_branch_sees_who_comes_there_and_who_has_been_nowhere()
     assert_eq!(desk.names(json!({})).await, ["Norteña", "Nueva", "Sureña"]);
 }
 
+#[tokio::test]
+async fn one_who_was_merged_is_seen_by_who_sees_the_one_that_was_kept() {
+    let desk = Desk::open().await;
+    let centre = &desk.centre;
+    let branch = centre.branch("Centro", "America/Santiago").await;
+    let (ana, eva) = (centre.professional("Ana", branch).await, centre.professional("Eva", branch).await);
+    let client = desk.app.user("alfa", BuiltinRole::Professional).await;
+    let user = desk.app.actor_of(&client).await.id.unwrap();
+    centre.is_user(ana, user).await;
+    let client = desk.app.login("alfa", &email(&desk, user).await).await;
+    let of = |name: &str, professional| json!({"givenNames": name, "usualProfessionalId": desk.id(Kind::Resource, professional)});
+    let (hers, other) = (desk.created(of("Suya", ana)).await, desk.created(of("Ajena", eva)).await);
+    let find = "query($id: ID!) { patient(id: $id) { givenNames } }";
+    assert_eq!(client.ok(find, json!({"id": hers["id"]})).await["patient"]["givenNames"], "Suya");
+    // She is somebody of Eva's now, whatever the old row says of Ana.
+    assert_eq!(desk.merge(&other, &hers).await["userErrors"], json!([]));
+    for id in [&hers["id"], &other["id"]] {
+        assert_eq!(client.error_code(find, json!({ "id": id })).await, "NOT_FOUND");
+    }
+    assert_eq!(names(&client, json!({"status": "MERGED"})).await, [""; 0]);
+    // And who sees the one sees the other: by the usual professional, and in one branch those who have been nowhere.
+    let third = desk.created(of("Tercera", ana)).await;
+    assert_eq!(desk.merge(&third, &desk.patient(&other["id"]).await).await["userErrors"], json!([]));
+    let clerk = desk.app.user("alfa", BuiltinRole::Receptionist).await;
+    let user = desk.app.actor_of(&clerk).await.id.unwrap();
+    centre.run("UPDATE users SET branch_ids = ARRAY[$2] WHERE id = $1", vec![user.into(), branch.into()]).await;
+    let clerk = desk.app.login("alfa", &email(&desk, user).await).await;
+    for id in [&third["id"], &other["id"], &hers["id"]] {
+        for who in [&client, &clerk] {
+            assert!(who.ok(find, json!({ "id": id })).await["patient"]["givenNames"].is_string(), "{id}");
+        }
+    }
+}
+
 async fn email(desk: &Desk, user: uuid::Uuid) -> String {
     crate::centre::text(&desk.centre, "SELECT email FROM users WHERE id = $1", vec![user.into()]).await
 }
