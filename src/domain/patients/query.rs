@@ -51,7 +51,7 @@ pub async fn briefs(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<Arc<PatientBrie
 /// The patient that the caller may change, locked: NOT_FOUND at `field` for what the caller does not see.
 ///
 /// # Errors
-/// NOT_FOUND at `field`, FORBIDDEN without the permission, faults of the database.
+/// NOT_FOUND at `field`, INVALID there for one who was anonymised, FORBIDDEN without the permission, faults.
 pub(super) async fn lock(
     tx: &TenantTx,
     actor: &Actor,
@@ -60,10 +60,18 @@ pub(super) async fn lock(
     field: &str,
 ) -> Result<Patient, Failure> {
     let sight = Sight::of(actor, permission)?;
-    tx.run("SELECT 1 FROM patients WHERE id = $1 FOR NO KEY UPDATE", [id.into()]).await?;
+    let anonymised: Option<bool> = tx
+        .scalar("SELECT anonymised_at IS NOT NULL FROM patients WHERE id = $1 FOR NO KEY UPDATE", [id.into()])
+        .await?;
     let sql = patient_select!("WHERE p.id = $1 AND ", seen!("$2", "$3"));
     let found: Option<Row> = tx.find(sql, [id.into(), sight.branches(), sight.own()]).await?;
-    found.ok_or_else(|| Refusal::not_found(field))?.try_into()
+    let found = found.ok_or_else(|| Refusal::not_found(field))?;
+    if anonymised == Some(true) { Err(is_nobody(field).into()) } else { found.try_into() }
+}
+
+/// What was forgotten for good stays forgotten: nothing is written about a patient who was anonymised.
+fn is_nobody(field: &str) -> Refusal {
+    Refusal::invalid(field, "this patient was anonymised for good; create a new one for whoever comes back")
 }
 
 /// NOT_FOUND for the first of these that the caller, who may change patients, does not see.
@@ -102,22 +110,30 @@ pub(super) async fn written(tx: &TenantTx, id: Uuid) -> Result<Patient, Failure>
     found.ok_or_else(|| Failure::fault("the patient just written is gone"))?.try_into()
 }
 
+#[derive(FromQueryResult)]
+struct Named {
+    merged_into: Option<Uuid>,
+    is_nobody: bool,
+}
+
 /// The patient that an id names now: the one itself, or the one that was kept when it was merged. Held until the
 /// transaction ends, so that nobody merges it before what is about to be written about it is there. Every part that
 /// writes a patient's id into a row asks here.
 ///
 /// # Errors
-/// NOT_FOUND at `field`; faults of the database.
+/// NOT_FOUND at `field`, INVALID there for one who was anonymised; faults of the database.
 pub async fn kept(tx: &TenantTx, id: Uuid, field: &str) -> Result<Uuid, Failure> {
     let mut id = id;
     // Once for an id that was merged, and once more for each merge that ends while this waits for it.
     for _ in 0..5 {
-        let into: Option<Option<Uuid>> =
-            tx.scalar("SELECT merged_into FROM patients WHERE id = $1 FOR KEY SHARE", [id.into()]).await?;
-        match into {
+        let sql =
+            "SELECT merged_into, anonymised_at IS NOT NULL AS is_nobody FROM patients WHERE id = $1 FOR KEY SHARE";
+        let found: Option<Named> = tx.find(sql, [id.into()]).await?;
+        match found {
             None => return Err(Refusal::not_found(field).into()),
-            Some(None) => return Ok(id),
-            Some(Some(into)) => id = into,
+            Some(Named { merged_into: Some(into), .. }) => id = into,
+            Some(Named { is_nobody: true, .. }) => return Err(is_nobody(field).into()),
+            Some(_) => return Ok(id),
         }
     }
     Err(Failure::fault("a patient was merged again and again while somebody looked for it"))

@@ -103,6 +103,45 @@ async fn of_somebody_who_was_anonymised_a_dump_knows_nothing() {
 }
 
 #[tokio::test]
+async fn nothing_is_written_about_somebody_who_was_anonymised() {
+    let ward = Ward::open().await;
+    ward.centre
+        .run("UPDATE appointments SET status = 'CANCELLED' WHERE patient_id = $1", vec![ward.patient.into()])
+        .await;
+    assert_eq!(anonymise(&ward, ward.patient).await["userErrors"], json!([]));
+    let (again, _) = ward.patient("Rosa").await;
+    let (gone, again) = (ward.id(Kind::Patient, ward.patient), ward.id(Kind::Patient, again));
+    ward.centre.works(ward.professional, ward.branch, &[(1..=7, "08:00", "20:00")]).await;
+    let admin = ward.app.admin("alfa").await;
+    let version = ward.centre.count("SELECT version::bigint FROM patients WHERE anonymised_at IS NOT NULL").await;
+    let branch = ward.id(Kind::Branch, ward.branch);
+    let (treatment, professional) =
+        (ward.id(Kind::Treatment, ward.treatment), ward.id(Kind::Resource, ward.professional));
+    let key = Uuid::new_v4();
+    for (name, call, field) in [
+        ("updatePatient", format!("updatePatient(id: {gone}, version: {version}, input: {{givenNames: \"Rosa\"}})"), "id"),
+        ("mergePatients", format!("mergePatients(keepId: {gone}, mergeId: {again}, idempotencyKey: \"{key}\")"), "keepId"),
+        ("mergePatients", format!("mergePatients(keepId: {again}, mergeId: {gone}, idempotencyKey: \"{key}\")"), "mergeId"),
+        (
+            "bookAppointment",
+            format!(
+                "bookAppointment(input: {{idempotencyKey: \"{key}\", branchId: {branch}, patientId: {gone}, channel: PHONE,
+                     items: [{{treatmentId: {treatment}, professionalId: {professional}, localStart: \"2026-07-20T10:00\"}}]}})"
+            ),
+            "patientId",
+        ),
+    ] {
+        let answer = admin.ok(&format!("mutation {{ {call} {{ userErrors {{ code field }} }} }}"), json!({})).await;
+        let error = &answer[name]["userErrors"][0];
+        assert_eq!((&error["code"], &error["field"][0]), (&json!("INVALID"), &json!(field)), "{name}: {answer}");
+    }
+    let input = ward.input(&[("note", json!("Vuelve"))]);
+    let refused = ward.save(&admin, input).await["userErrors"][0].clone();
+    assert_eq!((&refused["code"], &refused["field"]), (&json!("INVALID"), &json!(["patientId"])), "{refused}");
+    assert_eq!(ward.centre.count("SELECT count(*) FROM patients WHERE merged_into IS NOT NULL").await, 0);
+}
+
+#[tokio::test]
 async fn it_is_refused_while_the_record_has_to_be_kept_or_something_is_booked() {
     let ward = Ward::open().await;
     let booked = anonymise(&ward, ward.patient).await["userErrors"][0].clone();
