@@ -211,8 +211,11 @@ impl Draft {
             None => self.comments,
             Some(written) => comments(check, &written),
         };
+        // A merged patient may have more, and keeps them.
+        if let Some(guardians) = &input.guardians {
+            check.count("guardianIds", guardians.len(), MAX_GUARDIANS);
+        }
         let guardians = input.guardians.unwrap_or(self.guardians);
-        check.count("guardianIds", guardians.len(), MAX_GUARDIANS);
         let source = input.marketing_source.map(|source| check.line("marketingConsentSource", &source, MAX_NAME));
         let ((custom, sealed), attached) = custom(check, input.custom, (self.custom, self.sealed), rules);
         let draft = Self {

@@ -59,7 +59,8 @@ macro_rules! patients_page {
     ($keyed:literal, $name:literal, $than:literal, $order:literal) => {
         patient_select!(
             "WHERE ", $keyed,
-            " AND ($2::text[] IS NULL OR p.document_number = ANY ($2))
+            " AND ($2::text[] IS NULL OR p.document_number = ANY ($2)
+                  OR EXISTS (SELECT 1 FROM patients m WHERE m.merged_into = p.id AND m.document_number = ANY ($2)))
               AND ($3::integer[] IS NULL OR (EXTRACT(month FROM p.birth_date) * 100 + EXTRACT(day FROM p.birth_date))::integer = ANY ($3))
               AND ($4::uuid IS NULL OR p.category_id = $4)
               AND ($5::timestamptz IS NULL OR p.updated_at >= $5)
@@ -88,7 +89,13 @@ macro_rules! statements {
 }
 
 const BY_TEXT: Statements = statements!("p.search @@ patient_query($1)", "p.sort_name || ''");
-const BY_DOCUMENT: Statements = statements!("$1::text IS NULL AND p.document_number = ANY ($2)", "p.sort_name || ''");
+// A second document of somebody who was registered twice leads to who was kept.
+const BY_DOCUMENT: Statements = statements!(
+    "$1::text IS NULL AND p.id IN (
+         SELECT m.id FROM patients m WHERE m.document_number = ANY ($2)
+         UNION SELECT m.merged_into FROM patients m WHERE m.document_number = ANY ($2))",
+    "p.sort_name || ''"
+);
 const BY_BIRTHDAY: Statements = statements!(
     "$1::text IS NULL AND (EXTRACT(month FROM p.birth_date) * 100 + EXTRACT(day FROM p.birth_date))::integer = ANY ($3)",
     "p.sort_name || ''"

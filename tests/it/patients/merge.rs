@@ -186,3 +186,27 @@ async fn every_foreign_key_to_patients_is_in_the_list_of_what_goes_over() {
         REFERENCES.iter().map(|reference| format!("{}.{}", reference.column.0, reference.column.1)).collect();
     assert_eq!(found, listed, "src/domain/patients/references.rs lists every foreign key to patients");
 }
+
+#[tokio::test]
+async fn a_second_document_and_many_guardians_do_not_stand_in_the_way() {
+    let desk = Desk::open().await;
+    let mut guardians = Vec::new();
+    for n in 0..6 {
+        guardians.push(desk.created(json!({"givenNames": format!("Tutor {n}")})).await["id"].clone());
+    }
+    let passport = |number: &str| json!({"kind": "PASSPORT", "number": number, "country": "CL"});
+    let keep = json!({"givenNames": "Ana", "document": passport("AA111"), "guardianIds": guardians[..3]});
+    let merge = json!({"givenNames": "Anita", "document": passport("BB222"), "guardianIds": guardians[3..]});
+    let (keep, merge) = (desk.created(keep).await, desk.created(merge).await);
+    let kept = desk.merge(&keep, &merge).await["patient"].clone();
+    assert_eq!(kept["guardians"].as_array().unwrap().len(), 6);
+    // Either document leads to who was kept.
+    for number in ["AA111", "bb-222"] {
+        assert_eq!(desk.names(json!({"document": number})).await, ["Ana"], "{number}");
+    }
+    assert_eq!(desk.names(json!({"document": "BB222", "status": "MERGED"})).await, ["Anita"]);
+    let changed = desk.update(&kept, json!({"givenNames": "Ana", "email": "ana@example.com"})).await;
+    assert_eq!(changed["userErrors"], json!([]));
+    let more = desk.update(&changed["patient"], json!({"givenNames": "Ana", "guardianIds": guardians})).await;
+    assert_eq!(refused(&more), ["INVALID guardianIds"]);
+}
