@@ -1,9 +1,10 @@
 //! Goes over to the newest master key: the centre's keys stay what they are, only what they are wrapped with changes. A
-//! few rows for each centre, whatever it holds; can be stopped and repeated at any point.
+//! few rows for each centre, whatever it holds and whether it is open or not; can be stopped and repeated at any point.
 
 use super::{Row, name_of};
 use crate::{
     auth::{Actor, keyring::WrappedKey},
+    db::Access,
     domain::{
         change::{Change, Changes},
         cx::Cx,
@@ -15,10 +16,10 @@ use crate::{
 /// How many of the centre's keys were wrapped anew. For the command line.
 ///
 /// # Errors
-/// A master key that is missing or wrong, faults of the database, a centre that is closed or in maintenance.
+/// A master key that is missing or wrong, faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor) -> Result<u64, Failure> {
     super::require_platform(actor)?;
-    let tx = cx.read(actor).await?;
+    let tx = cx.db.begin(&actor.tenant, Access::Read).await?;
     let rows = super::rows(&tx).await?;
     tx.commit().await?;
     let mut done = 0;
@@ -34,7 +35,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<u64, Failure> {
         }
     }
     if done > 0 {
-        let tx = cx.write(actor).await?;
+        let tx = cx.db.begin(&actor.tenant, Access::Write).await?.caused_by(&actor.request_id);
         let change = Change {
             after: Some(facts!({ "masterKey": text(cx.masters.newest()) })),
             ..Change::audited("rewrapKeys", "Tenant", actor.tenant.id.0)

@@ -1,6 +1,12 @@
 //! One key per centre and version, whoever comes first; values open with theirs for as long as there is one.
 
-use horae::domain::sealing::{TenantKeys, reseal, rewrap, rotate, status};
+use std::sync::Arc;
+
+use horae::{
+    auth::Actor,
+    db::{Tenant, TenantStatus},
+    domain::sealing::{TenantKeys, reseal, rewrap, rotate, status},
+};
 
 use super::Safe;
 use crate::support::app::{SECRET, TestApp};
@@ -104,6 +110,27 @@ async fn another_master_key_takes_over_without_touching_a_value() {
     let wrong = TestApp::with_clock(&app.database_url, &[wrong], app.clock.clone()).await;
     let refused = safe.get(&wrong.app.cx, "pulse").await.unwrap_err();
     assert!(refused.contains("`new` does not open") && refused.contains("HORAE_MASTER_KEYS"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_closed_centre_goes_over_to_another_master_key_too() {
+    let app = TestApp::start().await;
+    let safe = Safe::of(&app).await;
+    safe.put("pulse", "72").await;
+    let both =
+        TestApp::with_clock(&app.database_url, &[("HORAE_MASTER_KEYS", &format!("{NEW},derived"))], app.clock.clone())
+            .await;
+    let only = TestApp::with_clock(&app.database_url, &[("HORAE_MASTER_KEYS", NEW)], app.clock.clone()).await;
+    for closed in [TenantStatus::Disabled, TenantStatus::Maintenance] {
+        let tenant = Tenant { status: closed, ..(*safe.centre.system.tenant).clone() };
+        let platform = Actor::system(Arc::new(tenant), "platform", "test");
+        let told = status::run(&both.app.cx, &platform).await.unwrap();
+        let old = told.keys.iter().filter(|key| key.master_key == "derived").count();
+        assert_eq!(old as u64, rewrap::run(&both.app.cx, &platform).await.unwrap(), "{closed:?}");
+    }
+    // As soon as it is open again, with the new master key alone.
+    assert_eq!(safe.get(&only.app.cx, "pulse").await.as_deref(), Ok("72"));
+    assert_eq!(safe.centre.count("SELECT count(*) FROM audit_entries WHERE action = 'rewrapKeys'").await, 1);
 }
 
 #[test]
