@@ -90,6 +90,7 @@ settings! {
     HORAE_STORAGE_MIB = "20480", "Most mebibytes of all files of a centre together.";
     HORAE_UPLOAD_TIMEOUT = "300", "Seconds for a file to arrive. No more than HORAE_BODY_TIMEOUT may pass without any of its bytes.";
     HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
+    HORAE_PG_BIN = "", "Folder of initdb, pg_ctl and postgres for demo, when they are in no usual place.";
     HORAE_MAILS_PER_SECOND = "100", "Most mails that a worker begins in a second: as many as the relay takes, and as few as leave the processors to the requests.";
     HORAE_WORKER_SLOTS = "16", "How many jobs of one cell a worker runs at once.";
     HORAE_JOB_LEASE = "60", "Seconds after which a job whose worker is silent is given to another. Longer than any mail takes to hand over.";
@@ -171,6 +172,8 @@ pub struct Config {
     pub file_rules: FileRules,
     /// Where demo keeps its things.
     pub data_dir: PathBuf,
+    /// Where the programs of demo's PostgreSQL are; none: looked for.
+    pub pg_bin: Option<PathBuf>,
     /// Jobs at once.
     pub worker_slots: usize,
     /// Most mails that a worker begins in a second.
@@ -288,6 +291,7 @@ impl Config {
                 upload_seconds: settings.some("HORAE_UPLOAD_TIMEOUT")?,
             },
             data_dir: settings.text("HORAE_DATA_DIR").into(),
+            pg_bin: settings.optional("HORAE_PG_BIN").map(PathBuf::from),
             mails_per_second: settings.parse("HORAE_MAILS_PER_SECOND", "a number from 1 on")?,
             worker_slots: settings.parse("HORAE_WORKER_SLOTS", "a number")?,
             job_lease: settings.seconds("HORAE_JOB_LEASE")?,

@@ -30,7 +30,9 @@ pub(super) async fn run(mut config: Config) -> Result<(), CliError> {
     let mut postgres = None;
     if config.database_url.is_none() && config.database_app_url.is_none() {
         banner::line("Starting a private PostgreSQL …");
-        let server = EmbeddedPostgres::start(Options::new(config.data_dir.join("postgres"))).await?;
+        let mut options = Options::new(config.data_dir.join("postgres"));
+        options.bin_dir = config.pg_bin.clone();
+        let server = EmbeddedPostgres::start(options).await?;
         config.database_url = Some(server.admin_url());
         postgres = Some(server);
     }
