@@ -76,7 +76,8 @@ pub struct TemplateField {
     pub expression: Option<String>,
     /// Whether its values are kept encrypted, and masked in logs, events and the audit trail.
     pub sensitive: bool,
-    /// The permissions of which one is needed to see its values; null: whoever sees the rest.
+    /// The permissions of which one is needed to see its values; null: whoever sees the rest, but a sensitive field of
+    /// patients needs RECORD_READ.
     pub visible_to: Option<Vec<PermissionCode>>,
     /// Lower comes first.
     pub position: i32,
@@ -140,7 +141,8 @@ pub struct TemplateFieldInput {
     pub expression: Option<String>,
     /// Whether its values are kept encrypted, and masked in logs, events and the audit trail; absent: not.
     pub sensitive: Option<bool>,
-    /// The permissions of which one is needed to see its values; absent: whoever sees the rest.
+    /// The permissions of which one is needed to see its values; absent: whoever sees the rest, but a sensitive field of
+    /// patients needs RECORD_READ.
     pub visible_to: Option<Vec<PermissionCode>>,
     /// Lower comes first, 0 to 10000.
     pub position: i32,

@@ -71,12 +71,12 @@ impl BackgroundJob {
         self.job.status.into()
     }
 
-    /// How much of it is done: rows of an import, steps of an export. Those that failed count.
+    /// How much of it is done: rows of an import, those that failed too. An export does not count what it does: 0.
     async fn progress(&self) -> i32 {
         self.job.progress
     }
 
-    /// How much there is to do; null as long as nobody has counted.
+    /// How much there is to do: rows of an import; null as long as nobody has counted them, and for an export.
     async fn total(&self) -> Option<i32> {
         self.job.total
     }

@@ -101,8 +101,8 @@ impl Attachment {
     }
 
     /// A new address that gives the file to whoever asks first, and to nobody else. A patient's file needs RECORD_READ
-    /// and a patient that you see, one brought for an import PATIENT_WRITE, and that you have brought it. That it was
-    /// asked for is in the audit trail, and so is that it was used.
+    /// and a patient that you see, one brought for an import PATIENT_WRITE or RECORD_READ, and that you have brought it.
+    /// That it was asked for is in the audit trail, and so is that it was used.
     #[graphql(directive = cost::apply(2, None))]
     async fn download_url(
         &self,

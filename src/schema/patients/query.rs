@@ -31,8 +31,9 @@ pub struct PatientsQuery;
 #[Object]
 impl PatientsQuery {
     /// One patient. The id of one that was merged is still found: its status is `MERGED`, and `mergedInto` leads to the one
-    /// that was kept. Needs PATIENT_READ; who sees only the own column of the agenda sees the own patients, who works in
-    /// some branches only those of there and those who have been nowhere yet.
+    /// that was kept. Needs PATIENT_READ; who sees only the own column of the agenda, and may not write patients
+    /// (PATIENT_WRITE), sees the own ones; who works in some branches only those of there and those who have been nowhere
+    /// yet.
     #[graphql(directive = auth::apply(vec![P::PatientRead]))]
     async fn patient(
         &self,

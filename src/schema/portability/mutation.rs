@@ -54,10 +54,11 @@ impl PortabilityMutation {
         Ok(ImportPatientsPayload { job: job(reader, id).await?, user_errors })
     }
 
-    /// Puts all that is known of a patient into one archive, in the background: `datos.json` for programs and `ficha.pdf`
-    /// for people, with profile, appointments and mails. For who may read records (RECORD_READ) also the clinical record,
-    /// as far as its fields are for you, and the patient's files. `job.resultUrl` gives it, to you alone. Needs PATIENT_READ,
-    /// PATIENT_WRITE and a patient that you see.
+    /// Puts what is known of a patient, as far as you see it, into one archive, in the background: `datos.json` for programs
+    /// and `ficha.pdf` for people, with the profile, the appointments that you see in the agenda, and in `datos.json` the
+    /// mails about them. For who may read records (RECORD_READ) also the clinical record, as far as its fields are for you,
+    /// and the patient's files. `job.resultUrl` gives it, to you alone. Needs PATIENT_READ, PATIENT_WRITE and a patient that
+    /// you see.
     #[graphql(directive = auth::apply(vec![P::PatientWrite]))]
     async fn export_patient_data(
         &self,
