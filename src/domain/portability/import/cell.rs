@@ -261,12 +261,14 @@ fn sex(text: &str, m_is_female: bool) -> Result<&'static str, String> {
 }
 
 fn date(text: &str, order: DateOrder) -> Result<NaiveDate, String> {
-    // As spreadsheets keep it.
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(date);
-    }
-    if let Ok(at) = NaiveDateTime::parse_from_str(&text.replace(' ', "T"), "%Y-%m-%dT%H:%M:%S") {
-        return Ok(at.date());
+    // As spreadsheets keep it. With fewer digits "05-06-15" would be of the year 5.
+    if begins_with_year(text) {
+        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Ok(date);
+        }
+        if let Ok(at) = NaiveDateTime::parse_from_str(&text.replace(' ', "T"), "%Y-%m-%dT%H:%M:%S") {
+            return Ok(at.date());
+        }
     }
     let wrong = || match order {
         DateOrder::DayMonthYear => "write a date as 31/12/1985, with four digits for the year".to_owned(),
@@ -284,6 +286,11 @@ fn date(text: &str, order: DateOrder) -> Result<NaiveDate, String> {
     }
     let year = i32::try_from(number(year)?).map_err(|_| wrong())?;
     NaiveDate::from_ymd_opt(year, month, day).ok_or_else(wrong)
+}
+
+fn begins_with_year(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.get(..4).is_some_and(|year| year.iter().all(u8::is_ascii_digit)) && bytes.get(4) == Some(&b'-')
 }
 
 /// A value as the field's own check takes it.
@@ -407,7 +414,13 @@ mod tests {
             ("1985-03-12 00:00:00", DateOrder::DayMonthYear, Some(day)),
             ("12.03.1985", DateOrder::DayMonthYear, Some(day)),
             ("03/31/1985", DateOrder::DayMonthYear, None),
+            ("1985-03-12T10:30:00", DateOrder::MonthDayYear, Some(day)),
             ("12/03/85", DateOrder::DayMonthYear, None),
+            ("05-06-15", DateOrder::DayMonthYear, None),
+            ("5-6-15", DateOrder::MonthDayYear, None),
+            ("985-03-12", DateOrder::DayMonthYear, None),
+            ("05-06-15 00:00:00", DateOrder::DayMonthYear, None),
+            ("19850-03-12", DateOrder::DayMonthYear, None),
             ("31118", DateOrder::DayMonthYear, None),
             ("29/02/2023", DateOrder::DayMonthYear, None),
         ] {
