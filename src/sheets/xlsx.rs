@@ -34,7 +34,7 @@ pub(super) fn read(file: &File, table: &mut Table<'_>) -> Result<(), SheetError>
         None => sheets.first().cloned().ok_or_else(|| SheetError::Damaged("it has no sheets".to_owned()))?,
     };
     let mut cells = book.worksheet_cells_reader(&wanted).map_err(damaged)?;
-    let (mut row, mut row_cells) = (0_u32, Vec::<String>::new());
+    let (mut row, mut row_cells, mut row_bytes) = (0_u32, Vec::<String>::new(), 0_usize);
     while let Some(cell) = cells.next_cell().map_err(damaged)? {
         let (at, column) = cell.get_position();
         if at < row {
@@ -45,12 +45,17 @@ pub(super) fn read(file: &File, table: &mut Table<'_>) -> Result<(), SheetError>
             if table.take(row + 1, finished)?.is_break() {
                 return Ok(());
             }
-            row = at;
+            (row, row_bytes) = (at, 0);
         }
         let text = text(cell.get_value());
         // Formats reach far beyond what is filled in.
         if text.is_empty() {
             continue;
+        }
+        // Here already: cells that share one long text would fill the memory before the row is whole.
+        row_bytes += text.len();
+        if row_bytes > table.bounds.row_bytes {
+            return Err(table.too_much_text(at + 1));
         }
         let most = u32::try_from(table.bounds.columns).unwrap_or(LAST_COLUMN);
         if column >= most {
