@@ -14,6 +14,9 @@ use super::read::{Bounds, SheetError, Table, from_start};
 const PARTS: usize = 5_000;
 /// Room for so many texts is made at once when a file says that it has them, so it must not say anything.
 const TEXTS: u64 = 4_000_000;
+/// Sheets that are told when another is wanted, and how much of their names: as long as the format has them.
+const SHEETS: usize = 10;
+const SHEET_NAME: usize = 31;
 /// Columns of a sheet, in the format itself.
 const LAST_COLUMN: u32 = 16_384;
 
@@ -29,7 +32,10 @@ pub(super) fn read(file: &File, table: &mut Table<'_>) -> Result<(), SheetError>
     let wanted = match &table.layout.sheet {
         Some(wanted) => match sheets.iter().find(|name| name.trim().eq_ignore_ascii_case(wanted.trim())) {
             Some(name) => name.clone(),
-            None => return Err(SheetError::NoSuchSheet { wanted: wanted.clone(), there: sheets }),
+            None => {
+                let there = sheets.iter().take(SHEETS).map(|name| name.chars().take(SHEET_NAME).collect()).collect();
+                return Err(SheetError::NoSuchSheet { wanted: wanted.clone(), there });
+            }
         },
         None => sheets.first().cloned().ok_or_else(|| SheetError::Damaged("it has no sheets".to_owned()))?,
     };

@@ -12,6 +12,7 @@ use super::{
 use crate::domain::{
     contact,
     fields::{FieldDefinition, FieldType},
+    listed::listed,
 };
 
 /// How this file is to be read, as far as no single row shows it.
@@ -297,7 +298,7 @@ fn begins_with_year(text: &str) -> bool {
 fn custom(field: &FieldDefinition, text: &str, order: DateOrder) -> Result<Value, String> {
     let option = |text: &str| {
         let found = field.options.iter().find(|option| fold(option) == fold(text));
-        found.cloned().ok_or_else(|| format!("choose one of: {}", field.options.join(", ")))
+        found.cloned().ok_or_else(|| format!("choose one of: {}", listed(&field.options)))
     };
     Ok(match field.kind {
         FieldType::Text if is_formula(text) => {
