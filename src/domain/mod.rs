@@ -20,6 +20,7 @@ pub mod idempotency;
 pub mod identity;
 pub mod known;
 pub mod limit;
+mod listed;
 pub mod money;
 pub mod notifications;
 pub mod page;

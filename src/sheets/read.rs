@@ -21,12 +21,24 @@ pub struct Bounds {
     pub columns: usize,
     /// Characters of one cell.
     pub cell_chars: usize,
+    /// Bytes of all cells of one row: one text of an XLSX file can be in all of them and takes no room there.
+    pub row_bytes: usize,
+    /// Characters of a column's name.
+    pub name_chars: usize,
 }
 
 impl Default for Bounds {
     /// A hundred thousand rows of a centre's patients, with long comments.
     fn default() -> Self {
-        Self { unpacked_bytes: 512 << 20, text_bytes: 48 << 20, rows: 100_000, columns: 200, cell_chars: 10_000 }
+        Self {
+            unpacked_bytes: 512 << 20,
+            text_bytes: 48 << 20,
+            rows: 100_000,
+            columns: 200,
+            cell_chars: 10_000,
+            row_bytes: 64 << 10,
+            name_chars: 200,
+        }
     }
 }
 
@@ -88,6 +100,9 @@ pub enum SheetError {
     /// Nothing in the header's row.
     #[error("row {0} has no names of columns")]
     NoHeader(u32),
+    /// A NUL in this row, which no text has and the database does not keep.
+    #[error("row {0} has a cell with a character that no text has (NUL); write the cell anew")]
+    Nul(u32),
     /// More than its bounds allow.
     #[error("the file is too large: {0}")]
     TooLarge(String),
@@ -151,10 +166,18 @@ impl Table<'_> {
         if number < self.layout.header_row {
             return Ok(ControlFlow::Continue(()));
         }
+        let mut bytes = 0;
         for cell in &mut cells {
+            bytes += cell.len();
             if cell.chars().count() > self.bounds.cell_chars {
                 let most = self.bounds.cell_chars;
                 return Err(SheetError::TooLarge(format!("row {number} has a cell of more than {most} characters")));
+            }
+            if bytes > self.bounds.row_bytes {
+                return Err(self.too_much_text(number));
+            }
+            if cell.contains('\0') {
+                return Err(SheetError::Nul(number));
             }
             let trimmed = cell.trim_matches(is_blank);
             if trimmed.len() != cell.len() {
@@ -172,6 +195,11 @@ impl Table<'_> {
             if number > self.layout.header_row || cells.is_empty() {
                 return Err(SheetError::NoHeader(self.layout.header_row));
             }
+            let most = self.bounds.name_chars;
+            if cells.iter().any(|name| name.chars().count() > most) {
+                let message = format!("row {number} has a column's name of more than {most} characters");
+                return Err(SheetError::TooLarge(message));
+            }
             self.columns = cells.len();
             return Ok(self.sink.header(cells));
         }
@@ -186,6 +214,12 @@ impl Table<'_> {
         // What stands beyond the named columns belongs to none.
         cells.resize(self.columns, String::new());
         Ok(self.sink.row(Row { number, cells }))
+    }
+
+    /// Of a row with more text than people write into one.
+    pub(super) fn too_much_text(&self, number: u32) -> SheetError {
+        let most = self.bounds.row_bytes / 1024;
+        SheetError::TooLarge(format!("row {number} has more than {most} KiB of text"))
     }
 }
 
@@ -314,6 +348,59 @@ mod tests {
         assert!(refused(b"").contains("no names of columns"));
         assert!(refused(b"\nRosa\n").contains("no names of columns"));
         assert!(refused(b"PK\x03\x04 is not enough").contains("damaged"));
+    }
+
+    /// A workbook whose cells share their texts, as programs write it.
+    fn sharing(rows: &[Vec<&str>]) -> File {
+        let mut book = rust_xlsxwriter::Workbook::new();
+        let page = book.add_worksheet();
+        for (row, cells) in (0_u32..).zip(rows) {
+            for (column, cell) in (0_u16..).zip(cells) {
+                page.write_string(row, column, *cell).unwrap();
+            }
+        }
+        let written = tempfile::tempfile().unwrap();
+        book.save_to_writer(&written).unwrap();
+        written
+    }
+
+    /// Nothing: it is taken.
+    fn refusal(file: &File) -> Option<String> {
+        all(file, 1, &Bounds::default()).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_row_is_bounded_also_where_its_cells_share_one_text() {
+        let long = "x".repeat(10_000);
+        for (count, expected) in [(6, None), (7, Some("row 2 has more than 64 KiB of text"))] {
+            let (names, cells) = (vec!["Nota"; count], vec![long.as_str(); count]);
+            let text = format!("{}\n{}\n", names.join(";"), cells.join(";"));
+            for written in [sharing(&[names, cells]), file(text.as_bytes())] {
+                let refused = refusal(&written);
+                assert_eq!(refused.is_some(), expected.is_some(), "{count} cells: {refused:?}");
+                assert!(expected.is_none_or(|said| refused.is_some_and(|words| words.contains(said))), "{count} cells");
+            }
+        }
+        // While it is read, before anybody asks for the row: this one is above the names.
+        let above = sharing(&[vec![long.as_str(); 200], vec!["Nombre"], vec!["Rosa"]]);
+        let refused = all(&above, 2, &Bounds::default()).err().map(|error| error.to_string());
+        assert!(refused.is_some_and(|words| words.contains("row 1 has more than 64 KiB")));
+    }
+
+    #[test]
+    fn names_of_columns_are_short_and_no_cell_has_a_nul() {
+        let (most, more) = ("ñ".repeat(200), "ñ".repeat(201));
+        for (name, taken) in [(&most, true), (&more, false)] {
+            for written in [sharing(&[vec![name.as_str()], vec!["Rosa"]]), file(format!("{name}\nRosa\n").as_bytes())] {
+                let refused = refusal(&written);
+                let too_long = refused.as_ref().is_some_and(|words| words.contains("name of more than 200 characters"));
+                assert_eq!((refused.is_none(), too_long), (taken, !taken), "{refused:?}");
+            }
+        }
+        // Of the cell `_x0000_` a NUL comes out.
+        for rows in [[vec!["No\0mbre"], vec!["Rosa"]], [vec!["Nombre"], vec!["Ro\0sa"]]] {
+            assert!(refusal(&sharing(&rows)).is_some_and(|words| words.contains("NUL")), "{rows:?}");
+        }
     }
 
     /// A workbook of parts with these texts.

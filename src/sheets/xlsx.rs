@@ -14,6 +14,9 @@ use super::read::{Bounds, SheetError, Table, from_start};
 const PARTS: usize = 5_000;
 /// Room for so many texts is made at once when a file says that it has them, so it must not say anything.
 const TEXTS: u64 = 4_000_000;
+/// Sheets that are told when another is wanted, and how much of their names: as long as the format has them.
+const SHEETS: usize = 10;
+const SHEET_NAME: usize = 31;
 /// Columns of a sheet, in the format itself.
 const LAST_COLUMN: u32 = 16_384;
 
@@ -29,12 +32,15 @@ pub(super) fn read(file: &File, table: &mut Table<'_>) -> Result<(), SheetError>
     let wanted = match &table.layout.sheet {
         Some(wanted) => match sheets.iter().find(|name| name.trim().eq_ignore_ascii_case(wanted.trim())) {
             Some(name) => name.clone(),
-            None => return Err(SheetError::NoSuchSheet { wanted: wanted.clone(), there: sheets }),
+            None => {
+                let there = sheets.iter().take(SHEETS).map(|name| name.chars().take(SHEET_NAME).collect()).collect();
+                return Err(SheetError::NoSuchSheet { wanted: wanted.clone(), there });
+            }
         },
         None => sheets.first().cloned().ok_or_else(|| SheetError::Damaged("it has no sheets".to_owned()))?,
     };
     let mut cells = book.worksheet_cells_reader(&wanted).map_err(damaged)?;
-    let (mut row, mut row_cells) = (0_u32, Vec::<String>::new());
+    let (mut row, mut row_cells, mut row_bytes) = (0_u32, Vec::<String>::new(), 0_usize);
     while let Some(cell) = cells.next_cell().map_err(damaged)? {
         let (at, column) = cell.get_position();
         if at < row {
@@ -45,12 +51,17 @@ pub(super) fn read(file: &File, table: &mut Table<'_>) -> Result<(), SheetError>
             if table.take(row + 1, finished)?.is_break() {
                 return Ok(());
             }
-            row = at;
+            (row, row_bytes) = (at, 0);
         }
         let text = text(cell.get_value());
         // Formats reach far beyond what is filled in.
         if text.is_empty() {
             continue;
+        }
+        // Here already: cells that share one long text would fill the memory before the row is whole.
+        row_bytes += text.len();
+        if row_bytes > table.bounds.row_bytes {
+            return Err(table.too_much_text(at + 1));
         }
         let most = u32::try_from(table.bounds.columns).unwrap_or(LAST_COLUMN);
         if column >= most {

@@ -3,6 +3,8 @@
 use rust_decimal::{Decimal, prelude::ToPrimitive};
 use serde_json::{Map, Value, json};
 
+use crate::domain::listed::listed;
+
 /// Views of a body chart whose field names none.
 pub(super) const VIEWS: [&str; 4] = ["FRONT", "BACK", "LEFT", "RIGHT"];
 /// Most marks on one chart.
@@ -39,7 +41,7 @@ pub(super) fn body_map(value: &Value, views: &[String]) -> Result<Value, Wrong> 
             views.iter().map(String::as_str).find(|known| *known == view)
         };
         let view = view.ok_or_else(|| {
-            let known = if views.is_empty() { VIEWS.join(", ") } else { views.join(", ") };
+            let known = if views.is_empty() { VIEWS.join(", ") } else { listed(views) };
             (format!(".{at}.view"), format!("choose a view of the body: {known}"))
         })?;
         let label = match mark.get("label") {

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value};
 
+use crate::domain::listed::listed;
+
 /// Most rows of a table.
 const MAX_ROWS: usize = 200;
 /// Longest text of a cell.
@@ -10,7 +12,7 @@ const MAX_CELL: usize = 500;
 /// The rows that a value lists, without what is empty. Rows name their columns, so that a column that is moved or
 /// added later leaves the others where they are.
 pub(super) fn rows(value: &Value, columns: &[String]) -> Result<Value, (String, String)> {
-    let shape = || format!("give a list of rows, each an object with the columns {}", columns.join(", "));
+    let shape = || format!("give a list of rows, each an object with the columns {}", listed(columns));
     let rows = value.as_array().ok_or_else(|| (String::new(), shape()))?;
     if rows.len() > MAX_ROWS {
         return Err((String::new(), format!("write at most {MAX_ROWS} rows")));

@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{FieldDefinition, FieldType, attachment, drawing, number, table};
-use crate::domain::time;
+use crate::domain::{listed::listed, time};
 
 /// Longest text on one line.
 const MAX_LINE: usize = 500;
@@ -94,7 +94,7 @@ fn paragraph(value: &Value) -> Result<Value, String> {
 
 fn choice(field: &FieldDefinition, value: &Value) -> Result<String, String> {
     let chosen = value.as_str().and_then(|word| field.options.iter().find(|option| *option == word));
-    chosen.cloned().ok_or_else(|| format!("choose one of: {}", field.options.join(", ")))
+    chosen.cloned().ok_or_else(|| format!("choose one of: {}", listed(&field.options)))
 }
 
 /// In the order of the field's options, each once.

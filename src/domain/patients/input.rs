@@ -1,6 +1,6 @@
 //! What somebody sends about a patient, and the patient that comes of it.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ const MAX_COMMENTS: usize = 50;
 const MAX_GUARDIANS: usize = 5;
 /// Longest comment.
 const MAX_COMMENT: usize = 2_000;
+/// The first year that a patient is born in: old lists also name who has died long ago.
+const FIRST_BIRTH: i32 = 1850;
 
 /// Whether a patient is attended. MERGED is not for people to choose.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -192,10 +194,12 @@ impl Draft {
             Patch::Clear => None,
             Patch::Set(typed) => check.ok(Document::read(&typed.kind, &typed.number, &typed.country, "document")),
         };
-        let birth_date = input.birth_date.over(self.birth_date);
-        if let Some(refusal) = birth_date.and_then(|date| birth_refusal(date, rules.now, "birthDate")) {
+        // What there is already is not judged anew: it would stand in the way of every other change.
+        let refusal = input.birth_date.value().and_then(|date| birth_refusal(*date, rules.now, "birthDate"));
+        if let Some(refusal) = refusal {
             check.add(refusal);
         }
+        let birth_date = input.birth_date.over(self.birth_date);
         let rating = check.patch(input.rating, |check, stars| {
             check.range("rating", stars, 1..=5, "stars");
             i16::try_from(stars).unwrap_or_default()
@@ -246,6 +250,10 @@ impl Draft {
 
 /// Why nobody is born then, if nobody is.
 pub(super) fn birth_refusal(date: NaiveDate, now: DateTime<Utc>, field: &str) -> Option<Refusal> {
+    if date.year() < FIRST_BIRTH {
+        let message = format!("nobody here is born before {FIRST_BIRTH}; write the year with four digits");
+        return Some(Refusal::invalid(field, message));
+    }
     let tomorrow = now.date_naive() + chrono::TimeDelta::days(1);
     (date > tomorrow).then(|| Refusal::invalid(field, "nobody is born in the future"))
 }
@@ -324,5 +332,28 @@ fn consent(before: Consent, said: Option<bool>, source: Option<String>, rules: &
             Consent { granted, at: Some(rules.now), source: Some(source.unwrap_or_else(|| rules.source.to_owned())) }
         }
         _ => before,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_born_in_the_future_or_in_a_year_of_two_digits() {
+        let now: DateTime<Utc> = "2026-07-13T12:00:00Z".parse().unwrap();
+        for (date, refused) in [
+            ("0005-06-15", true),
+            ("1849-12-31", true),
+            ("1850-01-01", false),
+            ("1985-12-31", false),
+            ("2026-07-14", false),
+            ("2026-07-15", true),
+        ] {
+            let refusal = birth_refusal(date.parse().unwrap(), now, "birthDate");
+            assert_eq!(refusal.is_some(), refused, "{date}");
+        }
     }
 }

@@ -140,6 +140,22 @@ async fn bad_rows_are_reported_in_a_sheet_that_is_corrected_and_imported_again()
 }
 
 #[tokio::test]
+async fn a_birth_in_a_year_of_two_digits_is_a_problem_and_no_patient_of_long_ago() {
+    let office = Office::open().await;
+    let before = office.patients().await;
+    let text = "Nombre;Fecha nacimiento\nRosa;05-06-15\nLuis;0015-06-05\nEva;15-06-2005\n";
+    let file = office.bring_text(text.as_bytes()).await;
+    let job = office.imported(&file, json!({})).await;
+    assert_eq!(counts(&job), (&json!("SUCCEEDED"), 3, 2, 0), "{job:#}");
+    assert_eq!(office.patients().await, before + 1);
+    assert_eq!(office.centre.count("SELECT count(*) FROM patients WHERE birth_date = '2005-06-15'").await, 1);
+    let report = sheet(&fetched(&office, &job["resultUrl"]).await.unwrap());
+    for row in &report.rows {
+        assert!(row.cells[2].contains("four digits"), "{row:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_preview_tells_columns_and_problems_and_changes_nothing() {
     let office = Office::open().await;
     let text = "Paciente;Mail;Nota\nRosa;rosa@example.com;x\nLuis;no;y\n";

@@ -14,11 +14,16 @@ use crate::{
 
 /// Defines a field that everybody sees, and a sensitive one.
 async fn define(admin: &Client) {
+    define_as(admin, false).await;
+}
+
+/// The same, and whether the sensitive one has to be filled in.
+async fn define_as(admin: &Client, required: bool) {
     let document = "mutation($fields: [TemplateFieldInput!]!) {
         setPatientFields(fields: $fields) { userErrors { code message field } } }";
     let fields = json!([
         {"key": "club", "label": "Club", "type": "TEXT", "position": 1},
-        {"key": "allergy", "label": "Alergia", "type": "TEXT", "sensitive": true, "position": 2},
+        {"key": "allergy", "label": "Alergia", "type": "TEXT", "sensitive": true, "required": required, "position": 2},
         {"key": "papers", "label": "Papeles", "type": "FILE", "position": 3},
     ]);
     let answer = admin.ok(document, json!({ "fields": fields })).await;
@@ -60,6 +65,30 @@ async fn what_is_imported_is_sealed_and_only_who_may_see_it_may_bring_it() {
         (by("allergy", "penicilinazul").await, by("club", "Rojo").await),
         (vec!["Rosa".to_owned()], vec!["Luis".to_owned()])
     );
+}
+
+#[tokio::test]
+async fn an_import_writes_no_field_that_its_sender_does_not_see() {
+    let office = Office::open().await;
+    // Hidden and required: it cannot be filled in, so it stands in nobody's way.
+    define_as(&office.app.admin("alfa").await, true).await;
+    let before = office.patients().await;
+    let file = office.bring_text(LIST.as_bytes()).await;
+    let job = office.imported(&file, json!({})).await;
+    assert_eq!(counts(&job), (&json!("SUCCEEDED"), 2, 0, 0), "{job:#}");
+    assert_eq!(office.patients().await, before + 2);
+    assert_eq!(office.centre.count("SELECT count(*) FROM patient_values").await, 0);
+    let seen = "SELECT count(*) FROM patients WHERE custom_values ->> 'club' IN ('Verde', 'Rojo')";
+    assert_eq!(office.centre.count(seen).await, 2);
+
+    // A job of before, which does not say who sent it, runs as it would have.
+    let file = office.bring_text(b"Nombre;Alergia\nEva;Penicilinazul\n").await;
+    let payload = office.import(&file, json!({})).await;
+    office.centre.run("UPDATE background_jobs SET input = input - 'permissions'", vec![]).await;
+    office.app.run_jobs().await;
+    let job = office.job(&payload["job"]["id"]).await;
+    assert_eq!(counts(&job), (&json!("SUCCEEDED"), 1, 0, 0), "{job:#}");
+    assert_eq!(office.centre.count("SELECT count(*) FROM patient_values").await, 1);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use super::{
 use crate::domain::{
     contact,
     fields::{FieldDefinition, FieldType},
+    listed::listed,
 };
 
 /// How this file is to be read, as far as no single row shows it.
@@ -261,12 +262,14 @@ fn sex(text: &str, m_is_female: bool) -> Result<&'static str, String> {
 }
 
 fn date(text: &str, order: DateOrder) -> Result<NaiveDate, String> {
-    // As spreadsheets keep it.
-    if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
-        return Ok(date);
-    }
-    if let Ok(at) = NaiveDateTime::parse_from_str(&text.replace(' ', "T"), "%Y-%m-%dT%H:%M:%S") {
-        return Ok(at.date());
+    // As spreadsheets keep it. With fewer digits "05-06-15" would be of the year 5.
+    if begins_with_year(text) {
+        if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
+            return Ok(date);
+        }
+        if let Ok(at) = NaiveDateTime::parse_from_str(&text.replace(' ', "T"), "%Y-%m-%dT%H:%M:%S") {
+            return Ok(at.date());
+        }
     }
     let wrong = || match order {
         DateOrder::DayMonthYear => "write a date as 31/12/1985, with four digits for the year".to_owned(),
@@ -286,11 +289,16 @@ fn date(text: &str, order: DateOrder) -> Result<NaiveDate, String> {
     NaiveDate::from_ymd_opt(year, month, day).ok_or_else(wrong)
 }
 
+fn begins_with_year(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.get(..4).is_some_and(|year| year.iter().all(u8::is_ascii_digit)) && bytes.get(4) == Some(&b'-')
+}
+
 /// A value as the field's own check takes it.
 fn custom(field: &FieldDefinition, text: &str, order: DateOrder) -> Result<Value, String> {
     let option = |text: &str| {
         let found = field.options.iter().find(|option| fold(option) == fold(text));
-        found.cloned().ok_or_else(|| format!("choose one of: {}", field.options.join(", ")))
+        found.cloned().ok_or_else(|| format!("choose one of: {}", listed(&field.options)))
     };
     Ok(match field.kind {
         FieldType::Text if is_formula(text) => {
@@ -407,7 +415,13 @@ mod tests {
             ("1985-03-12 00:00:00", DateOrder::DayMonthYear, Some(day)),
             ("12.03.1985", DateOrder::DayMonthYear, Some(day)),
             ("03/31/1985", DateOrder::DayMonthYear, None),
+            ("1985-03-12T10:30:00", DateOrder::MonthDayYear, Some(day)),
             ("12/03/85", DateOrder::DayMonthYear, None),
+            ("05-06-15", DateOrder::DayMonthYear, None),
+            ("5-6-15", DateOrder::MonthDayYear, None),
+            ("985-03-12", DateOrder::DayMonthYear, None),
+            ("05-06-15 00:00:00", DateOrder::DayMonthYear, None),
+            ("19850-03-12", DateOrder::DayMonthYear, None),
             ("31118", DateOrder::DayMonthYear, None),
             ("29/02/2023", DateOrder::DayMonthYear, None),
         ] {

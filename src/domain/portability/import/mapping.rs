@@ -8,6 +8,7 @@ use super::header;
 use crate::{
     domain::{
         contact,
+        listed::listed,
         refusal::{Failure, Refusal},
     },
     sheets::Layout,
@@ -201,7 +202,7 @@ impl MappingInput {
         };
         self.only_once(&mut targets, header, &mut refusals);
         if refusals.is_empty() && !targets.contains(&Some(Target::GivenNames)) {
-            let there = header.join(", ");
+            let there = listed(header);
             let message = format!("no column is `givenNames`; the file has the columns: {there}");
             refusals.push(Refusal::required("mapping.columns", message));
         }
@@ -232,7 +233,7 @@ impl MappingInput {
         for (name, word) in columns {
             let field = format!("mapping.columns.{name}");
             let Some(at) = header.iter().position(|there| header::fold(there) == header::fold(name)) else {
-                let there = header.join(", ");
+                let there = listed(header);
                 refusals.push(Refusal::invalid(&field, format!("the file has no such column; it has: {there}")));
                 continue;
             };

@@ -22,6 +22,10 @@ use crate::{
 /// Name of the column that says what is wrong. An import takes no notice of it.
 const COLUMN: &str = "Error";
 
+/// Most of what is said of one row, in units of UTF-16. The format takes 32 767, and an import, which a corrected report
+/// becomes, 10 000 characters.
+const CELL: usize = 8_000;
+
 #[derive(FromQueryResult)]
 struct Wrong {
     row_no: i32,
@@ -69,7 +73,20 @@ fn words(problems: &Value) -> String {
             None => message.to_owned(),
         }
     };
-    problems.as_array().map(|all| all.iter().map(one).collect::<Vec<_>>().join("; ")).unwrap_or_default()
+    let all = problems.as_array().map(|all| all.iter().map(one).collect::<Vec<_>>().join("; "));
+    cut(all.unwrap_or_default())
+}
+
+/// As much of it as a cell takes, by whole letters.
+fn cut(text: String) -> String {
+    let mut units = 0;
+    for (at, letter) in text.char_indices() {
+        units += letter.len_utf16();
+        if units > CELL {
+            return format!("{}…", text.get(..at).unwrap_or_default());
+        }
+    }
+    text
 }
 
 struct Report {
@@ -117,5 +134,35 @@ impl Sink for Report {
             Some(error) => self.put(row.cells, &error),
             None => ControlFlow::Continue(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_a_row_fits_into_its_cell() {
+        let few =
+            json!([{"column": "RUT", "message": "the check digit is wrong"}, {"column": null, "message": "known"}]);
+        assert_eq!(words(&few), "RUT: the check digit is wrong; known");
+
+        let one = json!({"column": "🦷".repeat(200), "message": "write a mail address, like ana@example.com"});
+        let said = words(&json!(vec![one; 200]));
+        let units = said.encode_utf16().count();
+        assert!(said.ends_with('…') && (CELL..=CELL + 1).contains(&units), "{units}");
+        let mut sheet = SheetWriter::begin("Pacientes", ["Nombre", COLUMN]).unwrap();
+        sheet.row(["Rosa", said.as_str()]).unwrap();
+        let written = tempfile::tempfile().unwrap();
+        sheet.finish(&written).unwrap();
+
+        // Of a letter of two units that begins at the last one nothing is left.
+        let odd = format!("x{}", "🦷".repeat(CELL));
+        assert_eq!(cut(odd).encode_utf16().count(), CELL);
+        assert_eq!(cut("x".repeat(CELL)).len(), CELL);
     }
 }

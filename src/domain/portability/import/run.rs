@@ -38,7 +38,7 @@ pub async fn run(cx: &Cx, actor: &Actor, job: Uuid) -> Result<(), Failure> {
 async fn go_on(cx: &Cx, actor: &Actor, mut running: Running) -> Result<(), Failure> {
     let input: JobInput =
         serde_json::from_value(running.input.clone()).map_err(|error| Failure::fault(error.to_string()))?;
-    let centre = file::centre(cx, actor).await?;
+    let centre = file::centre(cx, &input.sender(actor)).await?;
     let opened = async || file::again(cx, actor, input.attachment).await;
     let header = source::begin(opened().await?, &input.mapping, 0).await?.header;
     let mapping = input.mapping.resolve(&header, &centre.names(), &centre.country)?;

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{file, mapping::MappingInput, quota, source};
 use crate::{
-    auth::{Actor, Permission, Scope},
+    auth::{Actor, Permission, PermissionSet, Scope},
     domain::{
         background::{self, JobKind, NewJob},
         centre::query,
@@ -36,6 +36,22 @@ pub(super) struct JobInput {
     pub(super) mapping: MappingInput,
     /// Who gets the report of what was wrong.
     pub(super) requested_by: Option<Uuid>,
+    /// What they might then. None: the job is older than this, and nobody was asked.
+    #[serde(default)]
+    permissions: Option<Vec<String>>,
+}
+
+impl JobInput {
+    fn of(actor: &Actor, attachment: Uuid, mapping: MappingInput) -> Self {
+        let permissions = actor.permissions.iter().map(|one| one.as_str().to_owned()).collect();
+        Self { attachment, mapping, requested_by: actor.id, permissions: Some(permissions) }
+    }
+
+    /// Who runs the job, with the permissions of who sent the file: a field that they do not see is none in the job either.
+    pub(super) fn sender(&self, runner: &Actor) -> Actor {
+        let permissions = self.permissions.as_deref().map_or(runner.permissions, PermissionSet::of_words);
+        Actor { permissions, ..runner.clone() }
+    }
 }
 
 /// Puts the import in and returns its job.
@@ -75,7 +91,7 @@ async fn put(
     let profile = query::profile(&tx).await?;
     quota::require(cx, &tx, &profile).await?;
     let mut changes = Changes::by(actor);
-    let what = JobInput { attachment: input.attachment, mapping: mapping.clone(), requested_by: actor.id };
+    let what = JobInput::of(actor, input.attachment, mapping.clone());
     let new = NewJob {
         kind: JobKind::PatientImport,
         permission: Permission::PatientWrite,
