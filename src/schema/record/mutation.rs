@@ -76,7 +76,7 @@ impl RecordMutation {
     }
 
     /// Signs a draft, whoever began it: from then on it never changes. What it amends counts as amended. Needs
-    /// `RECORD_SIGN`; only people sign.
+    /// `RECORD_SIGN` and `RECORD_READ`; only people sign.
     #[graphql(directive = auth::apply(vec![P::RecordSign]))]
     async fn sign_record_entry(
         &self,
@@ -91,7 +91,7 @@ impl RecordMutation {
     }
 
     /// Begins the entry that will stand in the place of a signed one: a draft in the same form, with its values and those
-    /// that are given besides. Needs `RECORD_WRITE`; only people write in records.
+    /// that are given besides. Needs `RECORD_WRITE` and `RECORD_READ`; only people write in records.
     #[graphql(directive = auth::apply(vec![P::RecordWrite]))]
     async fn amend_record_entry(
         &self,
@@ -117,7 +117,7 @@ impl RecordMutation {
     }
 
     /// Gives a draft up. It stays in the record as what was given up. Needs `RECORD_WRITE`, and to be its author or
-    /// `RECORD_SIGN`.
+    /// `RECORD_SIGN` and `RECORD_READ`.
     #[graphql(directive = auth::apply(vec![P::RecordWrite]))]
     async fn void_record_entry(
         &self,

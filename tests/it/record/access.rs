@@ -43,6 +43,27 @@ async fn who_attends_sees_the_own_patients_records_and_no_others() {
 }
 
 #[tokio::test]
+async fn who_writes_and_signs_without_reading_changes_nobody_elses_entry() {
+    let ward = Ward::open().await;
+    let signed = ward.signed("nota secreta").await;
+    let draft = ward.draft("borrador secreto").await;
+    let before = ward.entries(&ward.doctor).await;
+    let blind = ward.somebody(&["PATIENT_READ", "RECORD_WRITE", "RECORD_SIGN"]).await;
+    for payload in [
+        ward.amend(&blind, &signed, ward.input(&[]), "x").await,
+        ward.sign(&blind, &draft).await,
+        ward.void(&blind, &draft, "x").await,
+    ] {
+        assert_eq!(super::refused(&payload).0, "FORBIDDEN");
+        assert!(!payload.to_string().contains("secret"), "{payload:#}");
+    }
+    assert_eq!(ward.entries(&ward.doctor).await, before);
+    // What one has written oneself one knows.
+    let own = entry(ward.save(&blind, ward.input(&[("note", json!("propia"))])).await);
+    assert_eq!(entry(ward.void(&blind, &own, "x").await)["status"], "VOIDED");
+}
+
+#[tokio::test]
 async fn a_centre_that_keeps_no_records_shows_none_and_has_them_again_later() {
     let ward = Ward::open().await;
     let signed = ward.signed("nota").await;
