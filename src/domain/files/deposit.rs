@@ -30,7 +30,7 @@ pub struct Made {
     pub file: File,
 }
 
-/// Keeps it as one of the centre's own, for 30 days. Does not count against who uploads.
+/// Keeps it as one of the centre's own, for 30 days. It takes no room from what is uploaded.
 ///
 /// # Errors
 /// FORBIDDEN; faults of the database and of the store.
@@ -44,8 +44,8 @@ pub async fn run(cx: &Cx, actor: &Actor, made: Made) -> Result<Attachment, Failu
     let tx = cx.write(actor).await?;
     tx.run(
         "INSERT INTO attachments (id, requested_by, status, file_name, mime_type, size_bytes, sha256, expires_at, created_at,
-             uploaded_at)
-         VALUES ($1, $2, 'READY', $3, $4, $5, $6, $7, $8, $8)",
+             uploaded_at, made)
+         VALUES ($1, $2, 'READY', $3, $4, $5, $6, $7, $8, $8, true)",
         [
             id.into(),
             requested_by.into(),

@@ -20,13 +20,18 @@ use crate::{
 /// What a list of files is ordered by: when they came, then the id.
 pub type AttachmentKey = (DateTime<Utc>, Uuid);
 
-/// The files with these ids that are ready and that the caller may see, in no order.
+/// The files with these ids that are ready and that the caller may see, in no order. Those of patients are part of the
+/// record: in a centre that keeps none nobody sees them.
 ///
 /// # Errors
 /// Faults of the database.
 pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec<Attachment>, Failure> {
-    let sql =
-        concat!("SELECT ", attachment_columns!(), " FROM attachments a WHERE a.id = ANY ($1) AND a.status = 'READY'");
+    let sql = concat!(
+        "SELECT ",
+        attachment_columns!(),
+        " FROM attachments a WHERE a.id = ANY ($1) AND a.status = 'READY'
+             AND (a.patient_id IS NULL OR (SELECT c.clinical_record FROM centre_profile c))"
+    );
     let found: Vec<Attachment> = tx.all(sql, [ids.into()]).await?;
     let owners: Vec<_> = found.iter().map(|one| (one.patient_id, one.requested_by)).collect();
     let seen = owner::readable(tx, actor, &owners).await?;

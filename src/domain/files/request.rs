@@ -161,7 +161,7 @@ pub(super) async fn reserve(
     let there: Option<i32> = tx
         .scalar(
             "SELECT count(*)::int FROM attachments
-             WHERE CASE WHEN $1::uuid IS NULL THEN patient_id IS NULL AND requested_by IS NOT DISTINCT FROM $2
+             WHERE NOT made AND CASE WHEN $1::uuid IS NULL THEN patient_id IS NULL AND requested_by IS NOT DISTINCT FROM $2
                  ELSE patient_id = $1 END",
             [owner.patient().into(), actor.id.into()],
         )

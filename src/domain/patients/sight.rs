@@ -2,9 +2,10 @@
 //!
 //! Patients are the centre's, not a branch's. Who may see patients sees all of them, but for two kinds of callers: who
 //! sees only the own column of the agenda sees the own patients, those of the own appointments and those whose usual
-//! professional one is; and who works in some branches only sees those who have come or will come there, and those who
-//! have been nowhere yet. Whoever sees a patient sees who answers for the patient. One who was merged is judged as the one
-//! who was kept: they are the same person, whatever the old row still says.
+//! professional one is, unless it is somebody who writes down who comes and has to find everybody; and who works in some
+//! branches only sees those who have come or will come there, and those who have been nowhere yet. Whoever sees a patient
+//! sees who answers for the patient. One who was merged is judged as the one who was kept: they are the same person,
+//! whatever the old row still says.
 
 use uuid::Uuid;
 

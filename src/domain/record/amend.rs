@@ -31,6 +31,8 @@ pub(super) const MAX_REASON: usize = 1_000;
 /// centre that keeps no records, faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, id: Uuid, writing: Writing, reason: &str) -> Result<Entry, Failure> {
     actor.require(Permission::RecordWrite, Scope::Anywhere)?;
+    // The draft takes over what the signed entry says, whoever wrote that.
+    actor.require(Permission::RecordRead, Scope::Anywhere)?;
     let author = access::person(actor)?;
     let mut check = Check::default();
     let reason = required_reason(&mut check, reason);

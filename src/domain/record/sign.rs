@@ -31,6 +31,8 @@ use crate::{
 /// permission, a centre that keeps no records, faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, id: Uuid, version: i32) -> Result<Entry, Failure> {
     actor.require(Permission::RecordSign, Scope::Anywhere)?;
+    // Nobody signs what they may not read.
+    actor.require(Permission::RecordRead, Scope::Anywhere)?;
     let signer = access::person(actor)?;
     let tx = cx.write(actor).await?;
     access::require_kept(&tx).await?;

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// Gives it up: its author does, or who may sign.
+/// Gives it up: its author does, or who may read records and sign.
 ///
 /// # Errors
 /// An entry that is no draft (any more), a stale version, no reason, an unknown id, a missing permission, a centre that
@@ -33,9 +33,13 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid, version: i32, reason: &str) -
     let tx = cx.write(actor).await?;
     access::require_kept(&tx).await?;
     let row = sign::lock(&tx, actor, id, version, EntryStatus::Voided).await?;
-    if row.author_id != person && !actor.may(Permission::RecordSign, Scope::Anywhere) {
-        let message = "a draft is given up by who began it, or by who may sign";
-        return Err(Refusal::new(Code::Forbidden, message).at("id").into());
+    if row.author_id != person {
+        if !actor.may(Permission::RecordSign, Scope::Anywhere) {
+            let message = "a draft is given up by who began it, or by who may sign";
+            return Err(Refusal::new(Code::Forbidden, message).at("id").into());
+        }
+        // The answer shows what it says.
+        actor.require(Permission::RecordRead, Scope::Anywhere)?;
     }
     let before = facts::entry(&entry::one(cx, &tx, actor, id).await?);
     let keys = TenantKeys::to_seal(cx, &tx).await?;

@@ -42,9 +42,11 @@ pub struct Done {
     pub resealed: u64,
     /// What does not open with any key: where the first of them is.
     pub broken: Option<String>,
+    /// Whether it was stopped before it was through: the old keys are needed until somebody does the rest.
+    pub stopped: bool,
 }
 
-/// Goes over everything. `stopped` is asked between batches.
+/// Goes over everything. `stopped` is asked before each batch.
 ///
 /// # Errors
 /// Faults of the database, master keys that are missing or wrong, values that do not open (everything else is done then).
@@ -58,7 +60,7 @@ pub async fn run(cx: &Cx, actor: &Actor, stopped: impl Fn() -> bool + Send) -> R
             let mut behind = (Uuid::nil(), String::new());
             loop {
                 if stopped() {
-                    return Ok(done);
+                    return Ok(Done { stopped: true, ..done });
                 }
                 let Some(last) = batch(cx, actor, column, newest, &behind, &mut done).await? else { break };
                 behind = last;

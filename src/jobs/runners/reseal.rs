@@ -2,9 +2,17 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use crate::{
     db::ClaimedJob,
-    domain::sealing::{reseal, rotate},
+    domain::{
+        refusal::Failure,
+        sealing::{
+            reseal::{self, Done},
+            rotate,
+        },
+    },
     jobs::{Limits, Outcome, Run, Runner},
 };
 
@@ -22,9 +30,28 @@ impl Runner for ResealValues {
     }
 
     async fn run(&self, run: &Run, _job: &ClaimedJob) -> Outcome {
-        match reseal::run(&run.cx, &run.actor, || run.stop.is_cancelled()).await {
-            Ok(_) => Outcome::Done,
-            Err(failure) => Outcome::from_failure(&failure),
-        }
+        outcome(reseal::run(&run.cx, &run.actor, || run.stop.is_cancelled()).await, run.cx.now())
+    }
+}
+
+/// What was stopped is not done: whoever is there next does the rest, and the try does not count.
+fn outcome(result: Result<Done, Failure>, now: DateTime<Utc>) -> Outcome {
+    match result {
+        Ok(done) if done.stopped => Outcome::RetryAt(now),
+        Ok(_) => Outcome::Done,
+        Err(failure) => Outcome::from_failure(&failure),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_stopped_stays_in_the_queue() {
+        let now = DateTime::UNIX_EPOCH;
+        assert_eq!(outcome(Ok(Done { stopped: true, ..Done::default() }), now), Outcome::RetryAt(now));
+        assert_eq!(outcome(Ok(Done::default()), now), Outcome::Done);
+        assert!(matches!(outcome(Err(Failure::fault("broken")), now), Outcome::Failed(_)));
     }
 }

@@ -71,12 +71,15 @@ impl RecordMutation {
         #[graphql(desc = "What to write.")] input: RecordEntryInput,
     ) -> Result<SaveRecordEntryPayload, ApiError> {
         let reader = staff(ctx)?;
-        let result = async { save::run(&reader.cx, &reader.actor, input.open(reader)?).await }.await;
-        answer(reader, result)
+        let result = async {
+            let (cx, input) = (&reader.cx, input.open(reader)?);
+            cx.retrying(|| save::run(cx, &reader.actor, input.clone())).await
+        };
+        answer(reader, result.await)
     }
 
     /// Signs a draft, whoever began it: from then on it never changes. What it amends counts as amended. Needs
-    /// `RECORD_SIGN`; only people sign.
+    /// `RECORD_SIGN` and `RECORD_READ`; only people sign.
     #[graphql(directive = auth::apply(vec![P::RecordSign]))]
     async fn sign_record_entry(
         &self,
@@ -86,12 +89,15 @@ impl RecordMutation {
     ) -> Result<SaveRecordEntryPayload, ApiError> {
         let reader = staff(ctx)?;
         let id = reader.ids.decode(Kind::RecordEntry, &id, "id").map_err(Failure::from);
-        let result = async { sign::run(&reader.cx, &reader.actor, id?, version).await }.await;
-        answer(reader, result)
+        let result = async {
+            let (cx, id) = (&reader.cx, id?);
+            cx.retrying(|| sign::run(cx, &reader.actor, id, version)).await
+        };
+        answer(reader, result.await)
     }
 
     /// Begins the entry that will stand in the place of a signed one: a draft in the same form, with its values and those
-    /// that are given besides. Needs `RECORD_WRITE`; only people write in records.
+    /// that are given besides. Needs `RECORD_WRITE` and `RECORD_READ`; only people write in records.
     #[graphql(directive = auth::apply(vec![P::RecordWrite]))]
     async fn amend_record_entry(
         &self,
@@ -110,14 +116,14 @@ impl RecordMutation {
             if input.version.is_some() {
                 return Err(Refusal::invalid("version", "an amendment is a new entry, and has no version yet").into());
             }
-            let (id, input) = (id?, input.open(reader)?);
-            amend::run(&reader.cx, &reader.actor, id, input.writing, &reason).await
+            let (cx, id, input) = (&reader.cx, id?, input.open(reader)?);
+            cx.retrying(|| amend::run(cx, &reader.actor, id, input.writing.clone(), &reason)).await
         };
         answer(reader, result.await)
     }
 
     /// Gives a draft up. It stays in the record as what was given up. Needs `RECORD_WRITE`, and to be its author or
-    /// `RECORD_SIGN`.
+    /// `RECORD_SIGN` and `RECORD_READ`.
     #[graphql(directive = auth::apply(vec![P::RecordWrite]))]
     async fn void_record_entry(
         &self,
@@ -128,7 +134,10 @@ impl RecordMutation {
     ) -> Result<SaveRecordEntryPayload, ApiError> {
         let reader = staff(ctx)?;
         let id = reader.ids.decode(Kind::RecordEntry, &id, "id").map_err(Failure::from);
-        let result = async { void::run(&reader.cx, &reader.actor, id?, version, &reason).await }.await;
-        answer(reader, result)
+        let result = async {
+            let (cx, id) = (&reader.cx, id?);
+            cx.retrying(|| void::run(cx, &reader.actor, id, version, &reason)).await
+        };
+        answer(reader, result.await)
     }
 }

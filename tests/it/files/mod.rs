@@ -2,6 +2,7 @@
 
 mod content;
 mod download;
+mod made;
 mod refusals;
 mod s3;
 mod sweep;

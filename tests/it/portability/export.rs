@@ -121,6 +121,19 @@ async fn an_export_has_the_visits_that_its_reader_sees() {
 }
 
 #[tokio::test]
+async fn an_export_of_a_centre_that_keeps_no_records_has_no_files() {
+    let ward = Ward::open().await;
+    file_of(&ward, ward.patient, "placa.csv", b"una").await;
+    let doctor = ward.somebody(&["AGENDA_READ", "PATIENT_READ", "PATIENT_WRITE", "RECORD_READ"]).await;
+    assert_eq!(exported(&ward, &doctor).await.len(), 3);
+    ward.centre.run("UPDATE centre_profile SET clinical_record = false", vec![]).await;
+    let mut archive = exported(&ward, &doctor).await;
+    assert_eq!(archive.len(), 2);
+    let data: Value = serde_json::from_slice(&part(&mut archive, "datos.json")).unwrap();
+    assert_eq!((&data["files"], &data["record"]), (&json!([]), &Value::Null));
+}
+
+#[tokio::test]
 async fn an_export_holds_what_its_reader_may_see_for_programs_and_for_people() {
     let ward = Ward::open().await;
     ward.signed("Refiere dolor de espalda").await;

@@ -43,10 +43,34 @@ async fn who_attends_sees_the_own_patients_records_and_no_others() {
 }
 
 #[tokio::test]
+async fn who_writes_and_signs_without_reading_changes_nobody_elses_entry() {
+    let ward = Ward::open().await;
+    let signed = ward.signed("nota secreta").await;
+    let draft = ward.draft("borrador secreto").await;
+    let before = ward.entries(&ward.doctor).await;
+    let blind = ward.somebody(&["PATIENT_READ", "RECORD_WRITE", "RECORD_SIGN"]).await;
+    for payload in [
+        ward.amend(&blind, &signed, ward.input(&[]), "x").await,
+        ward.sign(&blind, &draft).await,
+        ward.void(&blind, &draft, "x").await,
+    ] {
+        assert_eq!(super::refused(&payload).0, "FORBIDDEN");
+        assert!(!payload.to_string().contains("secret"), "{payload:#}");
+    }
+    assert_eq!(ward.entries(&ward.doctor).await, before);
+    // What one has written oneself one knows.
+    let own = entry(ward.save(&blind, ward.input(&[("note", json!("propia"))])).await);
+    assert_eq!(entry(ward.void(&blind, &own, "x").await)["status"], "VOIDED");
+}
+
+#[tokio::test]
 async fn a_centre_that_keeps_no_records_shows_none_and_has_them_again_later() {
     let ward = Ward::open().await;
     let signed = ward.signed("nota").await;
     let draft = ward.draft("borrador").await;
+    let file = super::fields::file(&ward, ward.patient).await;
+    let link = "query($id: ID!) { node(id: $id) { ... on Attachment { downloadUrl } } }";
+    ward.doctor.ok(link, json!({"id": file})).await;
     let switch = "mutation($on: Boolean!) { updateTenantProfile(input: {clinicalRecord: $on}) { tenant { clinicalRecord } userErrors { code } } }";
     let off = ward.admin.ok(switch, json!({"on": false})).await;
     assert_eq!(off["updateTenantProfile"]["tenant"]["clinicalRecord"], false);
@@ -57,7 +81,9 @@ async fn a_centre_that_keeps_no_records_shows_none_and_has_them_again_later() {
         let list = "{ recordTemplates(first: 5) { nodes { id } } }";
         assert_eq!(client.error_code(list, json!({})).await, "FORBIDDEN");
         let document = "query($id: ID!) { node(id: $id) { id } }";
-        assert_eq!(client.error_code(document, json!({"id": signed["id"]})).await, "NOT_FOUND");
+        for hidden in [&signed["id"], &file] {
+            assert_eq!(client.error_code(document, json!({ "id": hidden })).await, "NOT_FOUND");
+        }
     }
     for payload in [
         ward.save(&ward.doctor, ward.input(&[])).await,
@@ -71,6 +97,7 @@ async fn a_centre_that_keeps_no_records_shows_none_and_has_them_again_later() {
     assert_eq!(ward.upsert(&ward.admin, form).await["userErrors"][0]["code"], "FORBIDDEN");
     ward.admin.ok(switch, json!({"on": true})).await;
     assert_eq!(ward.entries(&ward.doctor).await.len(), 2);
+    ward.doctor.ok(link, json!({"id": file})).await;
 }
 
 async fn log(ward: &Ward) -> Vec<Value> {

@@ -71,7 +71,7 @@ async fn every_type_of_field_comes_back_as_it_was_written() {
 }
 
 /// A file of a patient's that is ready.
-async fn file(ward: &Ward, patient: Uuid) -> Value {
+pub(super) async fn file(ward: &Ward, patient: Uuid) -> Value {
     let id = ward.centre.cx.new_id();
     let sql = "INSERT INTO attachments (id, patient_id, status, file_name, mime_type, size_bytes, sha256, created_at, uploaded_at)
         VALUES ($1, $2, 'READY', 'foto.png', 'image/png', 1, sha256('x'), $3, $3)";

@@ -3,7 +3,7 @@
 use futures::future::join;
 use serde_json::json;
 
-use super::{Ward, value};
+use super::{Ward, entry, refused, value};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_who_sign_at_once_one_has_signed() {
@@ -59,4 +59,23 @@ async fn of_several_who_amend_one_entry_at_once_one_does() {
     let done = answers.iter().filter(|answer| answer["userErrors"] == json!([])).count();
     let codes: Vec<_> = answers.iter().filter_map(|answer| answer["userErrors"][0]["code"].as_str()).collect();
     assert_eq!((done, codes), (1, vec!["ALREADY_EXISTS"; 5]));
+}
+
+/// Each holds what the other waits for next: the amendment its old entry, the signature the draft in its place.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_amendment_that_is_signed_while_another_is_begun_is_signed_and_the_other_refused() {
+    let ward = Ward::open().await;
+    for round in 0..12 {
+        let signed = ward.signed(&format!("ronda {round}")).await;
+        let input = |note: &str| ward.input(&[("note", json!(note))]);
+        let draft = entry(ward.amend(&ward.doctor, &signed, input("corregida"), "corrige").await);
+        let (done, other) =
+            join(ward.sign(&ward.doctor, &draft), ward.amend(&ward.admin, &signed, input("otra"), "también")).await;
+        let done = entry(done);
+        assert_eq!((&done["status"], &done["signatureValid"]), (&json!("SIGNED"), &json!(true)));
+        let (code, field) = refused(&other);
+        assert!(matches!(code.as_str(), "ALREADY_EXISTS" | "INVALID_TRANSITION") && field == "id", "{other:#}");
+        assert_eq!(ward.entry(&ward.doctor, &signed["id"]).await["status"], "AMENDED");
+    }
+    assert_eq!(ward.entries(&ward.doctor).await.len(), 24, "nothing is left of those that were refused");
 }

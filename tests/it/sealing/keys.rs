@@ -1,6 +1,9 @@
 //! One key per centre and version, whoever comes first; values open with theirs for as long as there is one.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use horae::{
     auth::Actor,
@@ -68,6 +71,31 @@ async fn a_new_key_takes_over_and_the_old_one_is_retired_when_nothing_needs_it()
     assert!(keys.hash(&["x"], b"y").unwrap().is_some());
     tx.commit().await.unwrap();
     assert_eq!(rotate::run(cx, &platform).await.unwrap(), 3);
+    app.run_jobs().await;
+}
+
+#[tokio::test]
+async fn a_change_that_is_stopped_anywhere_says_so_and_is_gone_on_with() {
+    let app = TestApp::start().await;
+    let safe = Safe::of(&app).await;
+    let (cx, platform) = (&app.app.cx, safe.platform());
+    safe.put("pulse", "72").await;
+    assert_eq!(rotate::run(cx, &platform).await.unwrap(), 2);
+    let mut batches = 0;
+    loop {
+        let asked = AtomicUsize::new(0);
+        let stops = || asked.fetch_add(1, Ordering::Relaxed) == batches;
+        let done = reseal::run(cx, &platform, stops).await.unwrap();
+        // Unless it says that it was stopped, the old key is needed no more.
+        let now = status::run(cx, &platform).await.unwrap();
+        assert_eq!(done.stopped, now.is_rotating(), "after {batches} batches: {done:?}, {now:?}");
+        if !done.stopped {
+            break;
+        }
+        batches += 1;
+    }
+    assert!(batches > 1 && safe.versions().await == [(2, 1)]);
+    assert_eq!(safe.get(cx, "pulse").await.as_deref(), Ok("72"));
     app.run_jobs().await;
 }
 

@@ -94,7 +94,8 @@ pub(super) async fn run(cx: &Cx, requester: &Actor, patient: Uuid) -> Result<Gat
     let names = names(&tx, patient.id).await?;
     let (appointments, mails) = visits(&tx, requester, patient.id).await?;
     let reads = requester.may(Permission::RecordRead, Scope::Anywhere);
-    let files = if reads { files(&tx, patient.id).await? } else { Vec::new() };
+    // They are part of the record.
+    let files = if reads && profile.clinical_record { files(&tx, patient.id).await? } else { Vec::new() };
     tx.commit().await?;
     let mut record = if reads { entries(cx, requester, patient.id).await? } else { None };
     let names_of_files = files.iter().map(|file| file.id).zip(file_names(&files)).collect();
