@@ -13,7 +13,7 @@ use super::{
     file_of,
 };
 use crate::{
-    record::{Ward, entry},
+    record::{Ward, again, entry},
     support::{app::Client, fixtures::Booking, python},
 };
 
@@ -152,6 +152,26 @@ async fn an_export_holds_what_its_reader_may_see_for_programs_and_for_people() {
     let viewed =
         ward.centre.count("SELECT count(*) FROM events WHERE type = 'record.viewed' AND actor_kind = 'USER'").await;
     assert_eq!((told, viewed), (2, 1));
+}
+
+#[tokio::test]
+async fn an_archive_with_the_record_is_kept_from_who_may_not_read_records_any_more() {
+    let ward = Ward::open().await;
+    ward.signed("Refiere dolor de espalda").await;
+    let patient = ward.id(Kind::Patient, ward.patient);
+    let doctor = ward.somebody(&["AGENDA_READ", "PATIENT_READ", "PATIENT_WRITE", "RECORD_READ"]).await;
+    let asked = doctor.ok(EXPORT, json!({ "patient": patient })).await["exportPatientData"].clone();
+    ward.app.run_jobs().await;
+    let id = json!({"id": asked["job"]["id"]});
+    assert!(doctor.ok(JOB, id.clone()).await["job"]["resultUrl"].is_string());
+
+    let user = ward.app.actor_of(&doctor).await.id.unwrap();
+    let sql = "UPDATE roles SET permissions = array_remove(permissions, 'RECORD_READ')
+        WHERE id IN (SELECT role_id FROM user_roles WHERE user_id = $1) AND 'RECORD_READ' = ANY (permissions)";
+    assert_eq!(ward.centre.run(sql, vec![user.into()]).await, 1);
+    let doctor = again(&ward.app, &ward.centre, user).await;
+    let job = doctor.ok(JOB, id).await["job"].clone();
+    assert_eq!((&job["status"], &job["resultUrl"]), (&json!("SUCCEEDED"), &Value::Null), "{job:#}");
 }
 
 #[tokio::test]

@@ -78,9 +78,11 @@ async fn put(cx: &Cx, actor: &Actor, patient: Uuid) -> Result<Uuid, Failure> {
     require_place(&tx).await?;
     let input = JobInput::of(actor, patient);
     let mut changes = Changes::by(actor);
+    // The archive holds the record for who reads records, and is not fetched by who does not any more.
+    let reads = actor.may(Permission::RecordRead, Scope::Anywhere);
     let new = NewJob {
         kind: JobKind::PatientExport,
-        permission: Permission::PatientWrite,
+        permission: if reads { Permission::RecordRead } else { Permission::PatientWrite },
         shared: false,
         input: serde_json::to_value(&input).map_err(|error| Failure::fault(error.to_string()))?,
         action: "exportPatientData",
