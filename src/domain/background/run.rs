@@ -98,6 +98,23 @@ impl Running {
         self.write(tx, after, "job.progressed", changes).await
     }
 
+    /// Says that the job is done. `result` is the file that came of it, if one did. Part of a step: after [`hold`], before
+    /// the commit.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub async fn finish(
+        &mut self,
+        cx: &Cx,
+        tx: &TenantTx,
+        result: Option<Uuid>,
+        changes: &mut Changes,
+    ) -> Result<(), Failure> {
+        let after =
+            Job { status: JobStatus::Succeeded, result_id: result, finished_at: Some(cx.now()), ..self.job.clone() };
+        self.write(tx, after, "job.finished", changes).await
+    }
+
     async fn write(
         &mut self,
         tx: &TenantTx,
@@ -134,7 +151,7 @@ impl Running {
     }
 }
 
-/// The job is done. `result` is the file that came of it, if one did.
+/// The job is done, in a transaction of its own. `result` is the file that came of it, if one did.
 ///
 /// # Errors
 /// As [`hold`].
@@ -142,9 +159,7 @@ pub async fn finish(cx: &Cx, actor: &Actor, running: &mut Running, result: Optio
     let tx = cx.write(actor).await?;
     hold(&tx, running).await?;
     let mut changes = Changes::by(actor);
-    let after =
-        Job { status: JobStatus::Succeeded, result_id: result, finished_at: Some(cx.now()), ..running.job.clone() };
-    running.write(&tx, after, "job.finished", &mut changes).await?;
+    running.finish(cx, &tx, result, &mut changes).await?;
     cx.commit(tx, changes).await
 }
 

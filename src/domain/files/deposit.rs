@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Attachment, complete::CENTRES_OWN_KEPT, model::attachment_columns};
 use crate::{
     auth::{Actor, Permission, Scope},
+    db::TenantTx,
     domain::{
         change::{Change, Changes},
         cx::Cx,
@@ -30,18 +31,52 @@ pub struct Made {
     pub file: File,
 }
 
+/// A file whose bytes are in the store, and that no row stands for yet: the sweep takes it away if none comes.
+#[derive(Debug)]
+pub struct Stored {
+    /// What its row will be.
+    pub id: Uuid,
+    requested_by: Uuid,
+    file_name: String,
+    mime_type: &'static str,
+    size: i64,
+    sha256: Vec<u8>,
+}
+
 /// Keeps it as one of the centre's own, for 30 days. It takes no room from what is uploaded.
 ///
 /// # Errors
 /// FORBIDDEN; faults of the database and of the store.
 pub async fn run(cx: &Cx, actor: &Actor, made: Made) -> Result<Attachment, Failure> {
+    let stored = store(cx, actor, made).await?;
+    let tx = cx.write(actor).await?;
+    let mut changes = Changes::by(actor);
+    let kept = keep(cx, &tx, &stored, &mut changes).await?;
+    cx.commit(tx, changes).await?;
+    Ok(kept)
+}
+
+/// The first half of [`run`]: puts the bytes into the store. As long as no row stands for them, a crash leaves something
+/// that the sweep finds.
+///
+/// # Errors
+/// FORBIDDEN; faults of the store.
+pub async fn store(cx: &Cx, actor: &Actor, made: Made) -> Result<Stored, Failure> {
     actor.require(Permission::PatientWrite, Scope::Centre)?;
     let Made { requested_by, file_name, mime_type, file } = made;
-    let (now, id) = (cx.now(), cx.new_id());
+    let id = cx.new_id();
     let (file, size, sha256) = measure(file).await?;
-    // The object first: as long as no row stands for it, a crash leaves something that the sweep finds.
     cx.files.take(ObjectName::whole(actor.tenant.id.0, id), file).await?;
-    let tx = cx.write(actor).await?;
+    Ok(Stored { id, requested_by, file_name, mime_type, size, sha256 })
+}
+
+/// The second half: writes its row, within the transaction of whoever says what came of the work.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn keep(cx: &Cx, tx: &TenantTx, stored: &Stored, changes: &mut Changes) -> Result<Attachment, Failure> {
+    let now = cx.now();
+    let &Stored { id, requested_by, mime_type, size, .. } = stored;
     tx.run(
         "INSERT INTO attachments (id, requested_by, status, file_name, mime_type, size_bytes, sha256, expires_at, created_at,
              uploaded_at, made)
@@ -49,10 +84,10 @@ pub async fn run(cx: &Cx, actor: &Actor, made: Made) -> Result<Attachment, Failu
         [
             id.into(),
             requested_by.into(),
-            file_name.clone().into(),
+            stored.file_name.clone().into(),
             mime_type.into(),
             size.into(),
-            sha256.into(),
+            stored.sha256.clone().into(),
             (now + CENTRES_OWN_KEPT).into(),
             now.into(),
         ],
@@ -61,10 +96,9 @@ pub async fn run(cx: &Cx, actor: &Actor, made: Made) -> Result<Attachment, Failu
     let sql = concat!("SELECT ", attachment_columns!(), " FROM attachments a WHERE a.id = $1");
     let kept: Attachment = tx.find(sql, [id.into()]).await?.ok_or_else(|| Failure::fault("a file was not kept"))?;
     let after = facts!({
-        "fileName": masked(&file_name), "mimeType": mime_type, "sizeBytes": size, "requestedBy": requested_by,
+        "fileName": masked(&stored.file_name), "mimeType": mime_type, "sizeBytes": size, "requestedBy": requested_by,
     });
-    let change = Change { after: Some(after), ..Change::audited("depositFile", "Attachment", id) };
-    cx.commit(tx, Changes::one(actor, change)).await?;
+    changes.push(Change { after: Some(after), ..Change::audited("depositFile", "Attachment", id) });
     Ok(kept)
 }
 

@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::file_of;
 use crate::record::Ward;
 
-const ANONYMISE: &str =
+pub const ANONYMISE: &str =
     "mutation($patient: ID!, $reason: String!) { anonymisePatient(patientId: $patient, reason: $reason) {
     patient { id givenNames paternalSurname email phones status } userErrors { code message field } } }";
 

@@ -8,9 +8,12 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::file_of;
+use super::{
+    anonymise::{ANONYMISE, anonymise},
+    file_of,
+};
 use crate::{
-    record::{Ward, entry},
+    record::{Ward, again, entry},
     support::{app::Client, fixtures::Booking, python},
 };
 
@@ -165,6 +168,26 @@ async fn an_export_holds_what_its_reader_may_see_for_programs_and_for_people() {
 }
 
 #[tokio::test]
+async fn an_archive_with_the_record_is_kept_from_who_may_not_read_records_any_more() {
+    let ward = Ward::open().await;
+    ward.signed("Refiere dolor de espalda").await;
+    let patient = ward.id(Kind::Patient, ward.patient);
+    let doctor = ward.somebody(&["AGENDA_READ", "PATIENT_READ", "PATIENT_WRITE", "RECORD_READ"]).await;
+    let asked = doctor.ok(EXPORT, json!({ "patient": patient })).await["exportPatientData"].clone();
+    ward.app.run_jobs().await;
+    let id = json!({"id": asked["job"]["id"]});
+    assert!(doctor.ok(JOB, id.clone()).await["job"]["resultUrl"].is_string());
+
+    let user = ward.app.actor_of(&doctor).await.id.unwrap();
+    let sql = "UPDATE roles SET permissions = array_remove(permissions, 'RECORD_READ')
+        WHERE id IN (SELECT role_id FROM user_roles WHERE user_id = $1) AND 'RECORD_READ' = ANY (permissions)";
+    assert_eq!(ward.centre.run(sql, vec![user.into()]).await, 1);
+    let doctor = again(&ward.app, &ward.centre, user).await;
+    let job = doctor.ok(JOB, id).await["job"].clone();
+    assert_eq!((&job["status"], &job["resultUrl"]), (&json!("SUCCEEDED"), &Value::Null), "{job:#}");
+}
+
+#[tokio::test]
 async fn an_export_is_for_who_asked_and_nobody_else() {
     let ward = Ward::open().await;
     let patient = ward.id(Kind::Patient, ward.patient);
@@ -179,5 +202,45 @@ async fn an_export_is_for_who_asked_and_nobody_else() {
     ] {
         let refused = client.ok(EXPORT, json!({ "patient": patient })).await["exportPatientData"].clone();
         assert_eq!(refused["userErrors"][0]["code"], code, "{refused:#}");
+    }
+}
+
+#[tokio::test]
+async fn an_export_of_somebody_who_is_anonymised_meanwhile_fails_and_leaves_no_archive() {
+    let ward = Ward::open().await;
+    let patient = ward.id(Kind::Patient, ward.patient);
+    let desk = ward.somebody(&["AGENDA_READ", "PATIENT_READ", "PATIENT_WRITE"]).await;
+    let asked = desk.ok(EXPORT, json!({ "patient": patient })).await["exportPatientData"].clone();
+    assert_eq!(asked["userErrors"], json!([]), "{asked:#}");
+    ward.centre.run("UPDATE appointments SET status = 'COMPLETED'", vec![]).await;
+    let gone = anonymise(&ward, ward.patient).await;
+    assert_eq!(gone["userErrors"], json!([]), "{gone:#}");
+    ward.app.run_jobs().await;
+    let job = desk.ok(JOB, json!({"id": asked["job"]["id"]})).await["job"].clone();
+    assert_eq!((&job["status"], &job["resultUrl"]), (&json!("FAILED"), &Value::Null), "{job:#}");
+    assert!(job["problem"].as_str().unwrap().contains("was anonymised"), "{job:#}");
+    assert_eq!(ward.centre.count("SELECT count(*) FROM attachments").await, 0);
+    // And nobody asks in vain.
+    let again = desk.ok(EXPORT, json!({ "patient": patient })).await["exportPatientData"].clone();
+    let error = &again["userErrors"][0];
+    assert_eq!((&error["code"], &error["field"]), (&json!("INVALID"), &json!(["patientId"])), "{again:#}");
+}
+
+#[tokio::test]
+async fn whatever_ends_first_somebody_anonymised_has_no_archive() {
+    let ward = Ward::open().await;
+    let desk = ward.somebody(&["AGENDA_READ", "PATIENT_READ", "PATIENT_WRITE"]).await;
+    for round in 0..8 {
+        let (patient, _) = ward.patient(&format!("Eva {round}")).await;
+        ward.centre
+            .run("UPDATE appointments SET status = 'COMPLETED' WHERE patient_id = $1", vec![patient.into()])
+            .await;
+        let patient = ward.id(Kind::Patient, patient);
+        let asked = desk.ok(EXPORT, json!({ "patient": patient })).await["exportPatientData"].clone();
+        assert_eq!(asked["userErrors"], json!([]), "{asked:#}");
+        let anonymised = ward.admin.ok(ANONYMISE, json!({"patient": patient, "reason": "asked for it"}));
+        let (_, gone) = tokio::join!(ward.app.run_jobs(), anonymised);
+        assert_eq!(gone["anonymisePatient"]["userErrors"], json!([]), "{gone:#}");
+        assert_eq!(ward.centre.count("SELECT count(*) FROM attachments").await, 0, "round {round}");
     }
 }

@@ -208,7 +208,7 @@ impl Ward {
 }
 
 /// A new login of a user.
-async fn again(app: &TestApp, centre: &Centre, user: Uuid) -> Client {
+pub async fn again(app: &TestApp, centre: &Centre, user: Uuid) -> Client {
     let tx = centre.cx.read(&centre.system).await.unwrap();
     let email: Option<String> = tx.scalar("SELECT email FROM users WHERE id = $1", [user.into()]).await.unwrap();
     tx.commit().await.unwrap();

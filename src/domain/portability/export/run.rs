@@ -8,14 +8,15 @@ use super::{
     bundle::Bundle,
     gather::{self, Gathered},
     paper,
-    start::JobInput,
+    start::{JobInput, require_somebody},
 };
 use crate::{
     auth::{Actor, Permission, Scope},
     domain::{
         background::{self, Running},
+        change::Changes,
         cx::Cx,
-        files::deposit::{self, Made},
+        files::deposit::{self, Made, Stored},
         refusal::Failure,
     },
     files::{FilesError, ObjectName},
@@ -29,21 +30,25 @@ use crate::{
 pub async fn run(cx: &Cx, actor: &Actor, job: Uuid) -> Result<(), Failure> {
     actor.require(Permission::PatientRead, Scope::Centre)?;
     let Some(mut running) = background::begin(cx, actor, job).await? else { return Ok(()) };
-    match make(cx, actor, &running).await {
-        Ok(result) => background::finish(cx, actor, &mut running, result).await,
+    match make(cx, actor, &mut running).await {
         Err(Failure::Refused(refusals)) => {
             let why: Vec<String> = refusals.into_iter().map(|refusal| refusal.message).collect();
             background::fail(cx, actor, job, &why.join("; ")).await
         }
-        Err(fault) => Err(fault),
+        done => done,
     }
 }
 
-/// None: nobody could fetch it.
-async fn make(cx: &Cx, actor: &Actor, running: &Running) -> Result<Option<Uuid>, Failure> {
+async fn make(cx: &Cx, actor: &Actor, running: &mut Running) -> Result<(), Failure> {
     let input: JobInput =
         serde_json::from_value(running.input.clone()).map_err(|error| Failure::fault(error.to_string()))?;
-    let Some(requested_by) = running.job.creator_id else { return Ok(None) };
+    let Some(requested_by) = running.job.creator_id else {
+        // Nobody could fetch it.
+        return background::finish(cx, actor, running, None).await;
+    };
+    let tx = cx.write(actor).await?;
+    require_somebody(&tx, input.patient).await?;
+    tx.commit().await?;
     let requester = input.requester(&actor.tenant, &actor.request_id);
     let all = gather::run(cx, &requester, input.patient).await?;
     let mut files = Vec::new();
@@ -64,7 +69,31 @@ async fn make(cx: &Cx, actor: &Actor, running: &Running) -> Result<Option<Uuid>,
         mime_type: "application/zip",
         file,
     };
-    Ok(Some(deposit::run(cx, actor, made).await?.id))
+    let stored = deposit::store(cx, actor, made).await?;
+    let published = publish(cx, actor, running, input.patient, &stored).await;
+    if matches!(published, Err(Failure::Refused(_))) {
+        // The sweep finds it too, but not before a day is over.
+        if let Err(error) = cx.files.remove(actor.tenant.id.0, &[stored.id]).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "An archive that nobody may have is left to the sweep"
+            );
+        }
+    }
+    published
+}
+
+/// Gives the archive to who asked. The patient may have been anonymised while it was written, which takes away the archives
+/// that jobs name: so the row, its job and a look at the patient are one transaction, and the patient is locked before the
+/// job, as anonymising does it.
+async fn publish(cx: &Cx, actor: &Actor, running: &mut Running, patient: Uuid, stored: &Stored) -> Result<(), Failure> {
+    let tx = cx.write(actor).await?;
+    require_somebody(&tx, patient).await?;
+    background::hold(&tx, running).await?;
+    let mut changes = Changes::by(actor);
+    let kept = deposit::keep(cx, &tx, stored, &mut changes).await?;
+    running.finish(cx, &tx, Some(kept.id), &mut changes).await?;
+    cx.commit(tx, changes).await
 }
 
 fn bundle(all: &Gathered, files: Vec<(String, File)>, now: chrono::DateTime<chrono::Utc>) -> Result<File, Failure> {

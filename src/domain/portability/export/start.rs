@@ -1,5 +1,6 @@
 //! Asks for an export.
 
+use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -60,7 +61,8 @@ impl JobInput {
 /// Puts the export in and returns its job.
 ///
 /// # Errors
-/// FORBIDDEN without PATIENT_READ and PATIENT_WRITE; NOT_FOUND at `patientId`; QUOTA_EXCEEDED; faults.
+/// FORBIDDEN without PATIENT_READ and PATIENT_WRITE; NOT_FOUND at `patientId`; INVALID there, when the patient is merged or
+/// anonymised; QUOTA_EXCEEDED; faults.
 pub async fn run(cx: &Cx, actor: &Actor, patient: Uuid) -> Result<Uuid, Failure> {
     actor.require(Permission::PatientWrite, Scope::Anywhere)?;
     actor.require(Permission::PatientRead, Scope::Anywhere)?;
@@ -69,18 +71,18 @@ pub async fn run(cx: &Cx, actor: &Actor, patient: Uuid) -> Result<Uuid, Failure>
 
 async fn put(cx: &Cx, actor: &Actor, patient: Uuid) -> Result<Uuid, Failure> {
     let tx = cx.write(actor).await?;
-    let seen = query::visible(&tx, actor, vec![patient]).await?;
-    let seen = seen.first().ok_or_else(|| Refusal::not_found("patientId"))?;
-    if seen.profile.merged_into.is_some() {
-        let message = "this patient is another one now; export that one";
-        return Err(Refusal::invalid("patientId", message).into());
+    if query::visible(&tx, actor, vec![patient]).await?.is_empty() {
+        return Err(Refusal::not_found("patientId").into());
     }
+    require_somebody(&tx, patient).await?;
     require_place(&tx).await?;
     let input = JobInput::of(actor, patient);
     let mut changes = Changes::by(actor);
+    // The archive holds the record for who reads records, and is not fetched by who does not any more.
+    let reads = actor.may(Permission::RecordRead, Scope::Anywhere);
     let new = NewJob {
         kind: JobKind::PatientExport,
-        permission: Permission::PatientWrite,
+        permission: if reads { Permission::RecordRead } else { Permission::PatientWrite },
         shared: false,
         input: serde_json::to_value(&input).map_err(|error| Failure::fault(error.to_string()))?,
         action: "exportPatientData",
@@ -92,6 +94,33 @@ async fn put(cx: &Cx, actor: &Actor, patient: Uuid) -> Result<Uuid, Failure> {
     });
     cx.commit(tx, changes).await?;
     Ok(job)
+}
+
+#[derive(FromQueryResult)]
+struct Gone {
+    anonymised: bool,
+    merged: bool,
+}
+
+/// Refuses when nothing is left to export, and holds the patient's row: until the transaction ends nobody anonymises it.
+pub(super) async fn require_somebody(tx: &TenantTx, patient: Uuid) -> Result<(), Failure> {
+    let gone: Option<Gone> = tx
+        .find(
+            "SELECT anonymised_at IS NOT NULL AS anonymised, merged_into IS NOT NULL AS merged FROM patients WHERE id = $1
+             FOR KEY SHARE",
+            [patient.into()],
+        )
+        .await?;
+    let Gone { anonymised, merged } = gone.ok_or_else(|| Refusal::not_found("patientId"))?;
+    if anonymised {
+        let message = "this patient was anonymised; nothing is known of them any more";
+        return Err(Refusal::invalid("patientId", message).into());
+    }
+    if merged {
+        let message = "this patient is another one now; export that one";
+        return Err(Refusal::invalid("patientId", message).into());
+    }
+    Ok(())
 }
 
 async fn require_place(tx: &TenantTx) -> Result<(), Failure> {
