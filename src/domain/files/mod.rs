@@ -9,6 +9,7 @@ pub mod deposit;
 pub mod fetch;
 #[cfg(any(test, fuzzing))]
 pub mod foreign;
+pub(in crate::domain) mod held;
 mod inspect;
 mod kind;
 pub mod links;

@@ -5,7 +5,12 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::{Attachment, model::attachment_columns, owner};
+use super::{
+    Attachment,
+    held::{self, open_file},
+    model::attachment_columns,
+    owner,
+};
 use crate::{
     auth::Actor,
     db::{Sql, TenantTx},
@@ -30,9 +35,11 @@ pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec
         "SELECT ",
         attachment_columns!(),
         " FROM attachments a WHERE a.id = ANY ($1) AND a.status = 'READY'
-             AND (a.patient_id IS NULL OR (SELECT c.clinical_record FROM centre_profile c))"
+             AND (a.patient_id IS NULL OR (SELECT c.clinical_record FROM centre_profile c) AND ",
+        open_file!("$2"),
+        ")"
     );
-    let found: Vec<Attachment> = tx.all(sql, [ids.into()]).await?;
+    let found: Vec<Attachment> = tx.all(sql, [ids.into(), held::permissions(actor)]).await?;
     let owners: Vec<_> = found.iter().map(|one| (one.patient_id, one.requested_by)).collect();
     let seen = owner::readable(tx, actor, &owners).await?;
     Ok(found.into_iter().zip(seen).filter(|(_, seen)| *seen).map(|(one, _)| one).collect())
@@ -41,8 +48,9 @@ pub async fn visible(tx: &TenantTx, actor: &Actor, ids: Vec<Uuid>) -> Result<Vec
 macro_rules! bare {
     ($beyond:literal, $order:literal) => {
         concat!(
-            "SELECT * FROM attachments WHERE patient_id = wanted.id AND status = 'READY'
-                 AND ($2::timestamptz IS NULL OR (uploaded_at, id) ",
+            "SELECT * FROM attachments a WHERE a.patient_id = wanted.id AND a.status = 'READY' AND ",
+            open_file!("$5"),
+            " AND ($2::timestamptz IS NULL OR (uploaded_at, id) ",
             $beyond,
             " ($2, $3)) ORDER BY ",
             $order,
@@ -73,18 +81,19 @@ const COUNT: Sql = concat!(
 );
 
 /// The same page of the files of each patient, latest first, in one statement, and one more when they are counted. Who
-/// asks has made sure that the caller may see these records.
+/// asks has made sure that the caller may see these records; what is in fields that are not for the caller is left out.
 ///
 /// # Errors
 /// Faults of the database.
 pub async fn of_patients_unchecked(
     tx: &TenantTx,
+    actor: &Actor,
     patients: Vec<Uuid>,
     page: &PageRequest<AttachmentKey>,
 ) -> Result<HashMap<Uuid, Page<Attachment>>, Failure> {
     let values = |page: &PageRequest<AttachmentKey>| {
         let (at, id) = page.from.unzip();
-        [patients.clone().into(), at.into(), id.into(), page.fetch().into()]
+        [patients.clone().into(), at.into(), id.into(), page.fetch().into(), held::permissions(actor)]
     };
     let rows: Vec<Attachment> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
     let totals: Vec<i32> = if page.counted { tx.scalars(COUNT, values(&page.whole())).await? } else { Vec::new() };

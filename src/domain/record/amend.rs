@@ -65,7 +65,7 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid, writing: Writing, reason: &st
     let draft = new.id;
     draft::insert(&tx, &keys, new).await?;
     let listed = draft::listed(&tx, id).await?;
-    draft::write(&tx, &keys, draft, (&writing, &drafted), listed).await?;
+    draft::write(&tx, actor, &keys, draft, (&writing, &drafted), listed).await?;
     let after = entry::one(cx, &tx, actor, draft).await?;
     cx.commit(tx, Changes::one(actor, save::saved("amendRecordEntry", None, &after))).await?;
     Ok(after)

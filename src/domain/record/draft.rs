@@ -1,6 +1,6 @@
 //! What writing an entry and amending one have in common: values that fit their form, and what a draft consists of.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use uuid::Uuid;
 
@@ -75,8 +75,8 @@ pub(super) async fn require_form(
 pub(super) struct Drafted {
     /// Its values.
     pub texts: Texts,
-    /// The files that they name.
-    pub named: BTreeSet<Uuid>,
+    /// The files that they name, with the keys of the fields.
+    pub named: BTreeMap<Uuid, Vec<String>>,
     /// The files that were named just now.
     pub given: Vec<Attached>,
 }
@@ -117,12 +117,13 @@ pub(super) fn merged(
 /// Makes this what a draft says; its listed files stay if none are given.
 pub(super) async fn write(
     tx: &TenantTx,
+    actor: &Actor,
     keys: &TenantKeys,
     entry: Uuid,
     (writing, drafted): (&Writing, &Drafted),
     listed: Vec<Uuid>,
 ) -> Result<(), Failure> {
-    attachments::require(tx, writing, &drafted.given).await?;
+    attachments::require(tx, actor, writing, &drafted.given).await?;
     values::write(tx, keys, entry, &drafted.texts).await?;
     attachments::write(tx, entry, writing.attachments.as_ref().unwrap_or(&listed), &drafted.named).await
 }

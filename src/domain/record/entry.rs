@@ -187,7 +187,7 @@ fn open(
     let mut values = values::read(texts)?;
     values.retain(|key, _| seen.iter().any(|field| field.key == *key));
     let named = attachments::named(&seen, &values);
-    let shown = held.iter().filter(|one| one.listed || named.contains(&one.id)).map(|one| one.id).collect();
+    let shown = held.iter().filter(|one| one.listed || named.contains_key(&one.id)).map(|one| one.id).collect();
     Ok(Entry {
         id: row.id,
         version: row.version,

@@ -132,7 +132,7 @@ pub async fn pages(cx: &Cx, actor: &Actor, asked: Asked) -> Result<Looked, Failu
     let of_entries = asked.iter().map(|(patient, ..)| *patient);
     let all: BTreeSet<Uuid> = of_entries.chain(files.iter().map(|(patient, _)| *patient)).collect();
     let seen = access::visible(&tx, actor, all.into_iter().collect()).await?;
-    let mut files_of = of_files(&tx, &seen, &files).await?;
+    let mut files_of = of_files(&tx, actor, &seen, &files).await?;
     let mut alike: HashMap<(&Filter, &PageRequest<Key>), Vec<Uuid>> = HashMap::new();
     for (patient, filter, page) in asked.iter().filter(|(patient, ..)| seen.contains(patient)) {
         alike.entry((filter, page)).or_default().push(*patient);
@@ -159,6 +159,7 @@ pub async fn pages(cx: &Cx, actor: &Actor, asked: Asked) -> Result<Looked, Failu
 
 async fn of_files(
     tx: &TenantTx,
+    actor: &Actor,
     seen: &[Uuid],
     asked: &[(Uuid, PageRequest<AttachmentKey>)],
 ) -> Result<HashMap<(Uuid, PageRequest<AttachmentKey>), Page<Attachment>>, Failure> {
@@ -168,7 +169,7 @@ async fn of_files(
     }
     let mut found = HashMap::new();
     for (page, patients) in alike {
-        let pages = of_patients_unchecked(tx, patients, page).await?;
+        let pages = of_patients_unchecked(tx, actor, patients, page).await?;
         found.extend(pages.into_iter().map(|(patient, files)| ((patient, page.clone()), files)));
     }
     Ok(found)

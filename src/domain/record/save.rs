@@ -80,7 +80,7 @@ async fn begin(cx: &Cx, tx: &TenantTx, actor: &Actor, author: Uuid, writing: &Wr
     let new =
         draft::NewDraft { id, writing, template_version: template.version, author, amendment: None, at: cx.now() };
     draft::insert(tx, &keys, new).await?;
-    draft::write(tx, &keys, id, (writing, &drafted), Vec::new()).await?;
+    draft::write(tx, actor, &keys, id, (writing, &drafted), Vec::new()).await?;
     Ok(id)
 }
 
@@ -101,7 +101,7 @@ async fn change(
     let after = draft::merged(actor, &template, values::read(&texts)?, writing)?;
     let before = entry::opened(cx, tx, actor, vec![row]).await?.pop();
     let listed = draft::listed(tx, id).await?;
-    draft::write(tx, &keys, id, (writing, &after), listed).await?;
+    draft::write(tx, actor, &keys, id, (writing, &after), listed).await?;
     tx.run(
         "UPDATE record_entries SET appointment_id = coalesce($2, appointment_id), version = version + 1, updated_at = $3 WHERE id = $1",
         [id.into(), writing.appointment.into(), cx.now().into()],

@@ -124,6 +124,25 @@ async fn an_export_has_the_visits_that_its_reader_sees() {
 }
 
 #[tokio::test]
+async fn an_export_has_no_files_of_fields_that_are_not_for_its_reader() {
+    let ward = Ward::open().await;
+    let file = file_of(&ward, ward.patient, "placa.csv", b"una").await;
+    let form = ward
+        .publish(json!({"name": "Imágenes", "fields": [
+            {"key": "files", "label": "Placas", "type": "FILE", "position": 1, "visibleTo": ["RECORD_SIGN"]},
+        ]}))
+        .await;
+    let mut input = ward.input(&[("files", json!([ward.id(Kind::Attachment, file)]))]);
+    input["templateId"] = form["id"].clone();
+    entry(ward.save(&ward.doctor, input).await);
+    let rights = ["AGENDA_READ", "PATIENT_READ", "PATIENT_WRITE", "RECORD_READ", "RECORD_SIGN"];
+    for (rights, parts) in [(&rights[..], 3), (&rights[..4], 2)] {
+        let reader = ward.somebody(rights).await;
+        assert_eq!(exported(&ward, &reader).await.len(), parts, "{rights:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_export_of_a_centre_that_keeps_no_records_has_no_files() {
     let ward = Ward::open().await;
     file_of(&ward, ward.patient, "placa.csv", b"una").await;

@@ -87,6 +87,14 @@ async fn files_of(client: &crate::support::app::Client, entry: &Value) -> Vec<Va
     node["attachments"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect()
 }
 
+/// The files in the list of the record's, and how many there are.
+async fn files_in_record(ward: &Ward, client: &crate::support::app::Client) -> (Vec<Value>, i64) {
+    let answer = ward.ask(client, "record { attachments(first: 5) { nodes { id } totalCount } }").await;
+    let page = &answer["data"]["appointment"]["patient"]["record"]["attachments"];
+    let nodes = page["nodes"].as_array().unwrap_or_else(|| panic!("{answer:#}"));
+    (nodes.iter().map(|node| node["id"].clone()).collect(), page["totalCount"].as_i64().unwrap())
+}
+
 #[tokio::test]
 async fn files_belong_to_an_entry_by_list_or_by_field_and_are_signed_with_it() {
     let ward = Ward::open().await;
@@ -114,6 +122,14 @@ async fn files_belong_to_an_entry_by_list_or_by_field_and_are_signed_with_it() {
     // What is in a field that is not for somebody is not among the files either.
     let assistant = ward.somebody(&["AGENDA_READ", "PATIENT_READ", "RECORD_READ", "RECORD_WRITE"]).await;
     assert_eq!(files_of(&assistant, &draft).await, std::slice::from_ref(&listed));
+    // … nor anywhere else, and nobody brings it to light by listing it.
+    assert_eq!(files_in_record(&ward, &assistant).await, (vec![listed.clone()], 1));
+    assert_eq!(files_in_record(&ward, &ward.doctor).await.1, 2);
+    let document = "query($id: ID!) { node(id: $id) { id } }";
+    assert_eq!(assistant.error_code(document, json!({ "id": named })).await, "NOT_FOUND");
+    ward.doctor.ok(document, json!({ "id": named })).await;
+    let payload = ward.save(&assistant, with(&[], json!([listed, named]))).await;
+    assert_eq!(refused(&payload), ("NOT_FOUND".to_owned(), "attachmentIds.1".to_owned()));
     let signed = entry(ward.sign(&ward.doctor, &draft).await);
     // The amendment has them too, and gives one up.
     let amendment = entry(ward.amend(&ward.doctor, &signed, with(&[], json!([])), "sobra una foto").await);

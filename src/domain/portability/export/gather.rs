@@ -15,6 +15,7 @@ use crate::{
         centre,
         cx::Cx,
         fields::{FieldDefinition, Values},
+        files::held::{self, open_file},
         page::{MAX_PAGE, PageRequest},
         patients::{fields, model::Patient, query, values},
         record::{
@@ -95,7 +96,7 @@ pub(super) async fn run(cx: &Cx, requester: &Actor, patient: Uuid) -> Result<Gat
     let (appointments, mails) = visits(&tx, requester, patient.id).await?;
     let reads = requester.may(Permission::RecordRead, Scope::Anywhere);
     // They are part of the record.
-    let files = if reads && profile.clinical_record { files(&tx, patient.id).await? } else { Vec::new() };
+    let files = if reads && profile.clinical_record { files(&tx, requester, patient.id).await? } else { Vec::new() };
     tx.commit().await?;
     let mut record = if reads { entries(cx, requester, patient.id).await? } else { None };
     let names_of_files = files.iter().map(|file| file.id).zip(file_names(&files)).collect();
@@ -169,14 +170,15 @@ async fn visits(tx: &TenantTx, requester: &Actor, patient: Uuid) -> Result<(Vec<
     Ok((appointments, mails))
 }
 
-async fn files(tx: &TenantTx, patient: Uuid) -> Result<Vec<StoredFile>, Failure> {
-    Ok(tx
-        .all(
-            "SELECT id, file_name, mime_type, size_bytes FROM attachments
-             WHERE patient_id = $1 AND status = 'READY' ORDER BY uploaded_at, id",
-            [patient.into()],
-        )
-        .await?)
+/// Those that are in the record, and not in fields that are not for the requester.
+async fn files(tx: &TenantTx, requester: &Actor, patient: Uuid) -> Result<Vec<StoredFile>, Failure> {
+    let sql = concat!(
+        "SELECT a.id, a.file_name, a.mime_type, a.size_bytes FROM attachments a
+         WHERE a.patient_id = $1 AND a.status = 'READY' AND ",
+        open_file!("$2"),
+        " ORDER BY a.uploaded_at, a.id"
+    );
+    Ok(tx.all(sql, [patient.into(), held::permissions(requester)]).await?)
 }
 
 /// The record, oldest entries first. None: the centre keeps none.
