@@ -9,7 +9,7 @@ ALTER TABLE attachments
 
 CREATE OR REPLACE FUNCTION count_attachments() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF CASE TG_OP WHEN 'DELETE' THEN OLD.made ELSE NEW.made END THEN
+    IF coalesce(NEW.made, OLD.made) THEN
         RETURN NULL;
     END IF;
     UPDATE attachment_usage SET
