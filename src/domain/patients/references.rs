@@ -38,10 +38,13 @@ pub const REFERENCES: &[Reference] = &[
             INSERT INTO patient_guardians (patient_id, guardian_id, position)
             SELECT patient_id, $1, position FROM gone WHERE patient_id <> $1 ON CONFLICT DO NOTHING",
     },
-    // Sealed for their row: the one that is kept has them sealed anew before.
+    // Sealed for their row: the one that is kept has them sealed anew before. Where it says something else, what the other
+    // said stays to be read under the old id, as it does in the columns.
     Reference {
         column: ("patient_values", "patient_id"),
-        give: "DELETE FROM patient_values WHERE patient_id = $2 AND $1::uuid IS NOT NULL AND $3::timestamptz IS NOT NULL",
+        give: "DELETE FROM patient_values v USING patient_values k
+               WHERE v.patient_id = $2 AND $3::timestamptz IS NOT NULL
+                   AND k.patient_id = $1 AND k.field_key = v.field_key AND k.value_hash = v.value_hash",
     },
     Reference {
         column: ("attachments", "patient_id"),

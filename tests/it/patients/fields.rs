@@ -223,7 +223,15 @@ async fn a_sensitive_value_lies_sealed_and_is_found_by_exactly_that_value() {
     assert_eq!(desk.merge(&keep, &one).await["userErrors"], json!([]));
     assert_eq!(desk.patient(&keep["id"]).await["customFields"], one["customFields"]);
     assert_eq!(found("diagnosis", json!("Melancolía")).await, ["Anita"]);
+    // What the two do not agree on is not lost: the one that is kept goes on, the old id still says the other.
+    let third = json!([{"key": "diagnosis", "value": "Distinta"}, {"key": "score", "value": 7_654_321}]);
+    let third = desk.created(json!({"givenNames": "Anna", "customFields": third})).await;
+    assert_eq!(desk.merge(&desk.patient(&keep["id"]).await, &third).await["userErrors"], json!([]));
+    assert_eq!(desk.patient(&keep["id"]).await["customFields"], one["customFields"]);
+    let said = desk.patient(&third["id"]).await["customFields"].clone();
+    let said: Vec<&Value> = said.as_array().unwrap().iter().map(|field| &field["value"]).collect();
+    assert_eq!(said, [&Value::Null, &json!("Distinta"), &Value::Null]);
     let emptied = json!({"givenNames": "Eva", "customFields": [{"key": "diagnosis", "value": null}]});
     assert_eq!(desk.update(&other, emptied).await["userErrors"], json!([]));
-    assert_eq!(desk.centre.count("SELECT count(*) FROM patient_values").await, 2);
+    assert_eq!(desk.centre.count("SELECT count(*) FROM patient_values").await, 3);
 }

@@ -51,7 +51,10 @@ pub const TRACES: &[Trace] = &[
     },
     Trace {
         table: "suppressions",
-        erase: "DELETE FROM suppressions s USING patients p WHERE p.id = ANY ($1) AND p.email = s.email AND $2::timestamptz IS NOT NULL",
+        // Not where somebody else has the same address, a child or a partner.
+        erase: "DELETE FROM suppressions s USING patients p
+                WHERE p.id = ANY ($1) AND p.email = s.email AND $2::timestamptz IS NOT NULL
+                    AND NOT EXISTS (SELECT 1 FROM patients o WHERE o.email = s.email AND o.id <> ALL ($1))",
     },
     Trace {
         table: "appointments",
@@ -76,7 +79,8 @@ pub const TRACES: &[Trace] = &[
         table: "patients",
         erase: "UPDATE patients SET file_number = NULL, given_names = 'Anónimo', paternal_surname = NULL, maternal_surname = NULL,
                     document_kind = NULL, document_number = NULL, document_country = NULL, email = NULL, phones = '{}',
-                    sex = 'UNKNOWN', birth_date = NULL, referral_source = NULL, rating = NULL, comments = '{}', custom_values = '{}',
+                    sex = 'UNKNOWN', birth_date = NULL, usual_professional_id = NULL, category_id = NULL,
+                    referral_source = NULL, rating = NULL, comments = '{}', custom_values = '{}',
                     marketing_granted = false, marketing_at = NULL, marketing_source = NULL,
                     status = CASE status WHEN 'MERGED' THEN status ELSE 'INACTIVE' END,
                     anonymised_at = $2, version = version + 1, updated_at = $2
