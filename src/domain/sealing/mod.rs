@@ -161,6 +161,12 @@ fn require_platform(actor: &Actor) -> Result<(), Failure> {
     }
 }
 
+/// Whoever looks at every sealed value of a large centre takes longer than a request may.
+async fn take_time(tx: &TenantTx) -> Result<(), Failure> {
+    tx.run("SET LOCAL statement_timeout = '30min'", []).await?;
+    Ok(())
+}
+
 /// Adds a key of the centre, unless it is there.
 async fn insert(cx: &Cx, tx: &TenantTx, name: &KeyName, key: &SecretKey) -> Result<u64, Failure> {
     let WrappedKey { master, bytes } = cx.masters.wrap(name, key);

@@ -67,6 +67,7 @@ pub async fn run(cx: &Cx, actor: &Actor, stopped: impl Fn() -> bool + Send) -> R
             }
         }
         let tx = cx.read(actor).await?;
+        super::take_time(&tx).await?;
         let (older, _) = status::count(&tx, newest).await?;
         tx.commit().await?;
         if older == 0 {
@@ -98,6 +99,7 @@ async fn batch(
     done: &mut Done,
 ) -> Result<Option<(Uuid, String)>, Failure> {
     let tx = cx.read(actor).await?;
+    super::take_time(&tx).await?;
     let values = [newest.into(), behind.0.into(), behind.1.as_str().into(), BATCH.into()];
     let rows: Vec<Row> = tx.all(column.older, values).await?;
     let keys = TenantKeys::to_open(cx, &tx).await?;

@@ -61,6 +61,7 @@ impl Status {
 /// Faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor) -> Result<Status, Failure> {
     let tx = cx.db.begin(&actor.tenant, Access::Read).await?;
+    super::take_time(&tx).await?;
     let keys: Vec<KeyState> = tx
         .all(
             "SELECT purpose, version, master_key, created_at, retired_at FROM tenant_keys ORDER BY purpose, version",

@@ -1,18 +1,26 @@
 //! One key per centre and version, whoever comes first; values open with theirs for as long as there is one.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
+use futures::future::join;
 use horae::{
     auth::Actor,
     db::{Tenant, TenantStatus},
     domain::sealing::{TenantKeys, reseal, rewrap, rotate, status},
 };
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::Safe;
-use crate::support::app::{SECRET, TestApp};
+use crate::{
+    centre::text,
+    support::app::{SECRET, TestApp},
+};
 
 const NEW: &str = "new:fedcba9876543210fedcba9876543210";
 
@@ -159,6 +167,35 @@ async fn a_closed_centre_goes_over_to_another_master_key_too() {
     // As soon as it is open again, with the new master key alone.
     assert_eq!(safe.get(&only.app.cx, "pulse").await.as_deref(), Ok("72"));
     assert_eq!(safe.centre.count("SELECT count(*) FROM audit_entries WHERE action = 'rewrapKeys'").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_at_everything_may_take_longer_than_a_request() {
+    let app = TestApp::start().await;
+    let safe = Safe::of(&app).await;
+    safe.put("pulse", "72").await;
+    let schema = &safe.centre.system.tenant.schema_name;
+    let mut owner = PgConnection::connect(&app.database_url).await.unwrap();
+    let role = text(&safe.centre, "SELECT session_user::text", vec![]).await;
+    let database: String = sqlx::query_scalar("SELECT current_database()").fetch_one(&mut owner).await.unwrap();
+    let short = format!("ALTER ROLE {role} IN DATABASE {database} SET statement_timeout = '200ms'");
+    sqlx::raw_sql(AssertSqlSafe(short)).execute(&mut owner).await.unwrap();
+    // Connections of before keep what they had.
+    let hasty = TestApp::with_clock(&app.database_url, &[], app.clock.clone()).await;
+    let lock = format!("BEGIN; LOCK TABLE {schema}.record_values");
+    sqlx::raw_sql(AssertSqlSafe(lock)).execute(&mut owner).await.unwrap();
+    let platform = safe.platform();
+    let request = hasty.app.cx.read(&platform).await.unwrap();
+    let refused = request.scalar::<i64>("SELECT count(*) FROM record_values", []).await;
+    assert!(format!("{:?}", refused.unwrap_err()).contains("57014"), "a request is cut off");
+    drop(request);
+    let look = status::run(&hasty.app.cx, &platform);
+    let free = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        sqlx::raw_sql("COMMIT").execute(&mut owner).await.unwrap();
+    };
+    let (told, ()) = join(look, free).await;
+    assert_eq!(told.unwrap().total, 1);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio::{
 
 use super::app::SECRET;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 pub struct Node {
     process: Child,
