@@ -48,6 +48,13 @@ async fn of_somebody_who_was_anonymised_a_dump_knows_nothing() {
          FROM appointments a WHERE a.patient_id = $1",
         vec![patient.into(), centre.cx.new_id().into(), ward.app.now().into()],
     ).await;
+    let sending = centre.cx.new_id();
+    centre.run(
+        "INSERT INTO email_messages (id, kind, dedup_key, recipient, subject, status, due_at, message_id, related_id, created_at, updated_at)
+         SELECT $2, 'APPOINTMENT_CANCELLED', $2::text, 'zafiro22@example.com', 'Zafiro23', 'SENDING', $3, $2::text, a.id, $3, $3
+         FROM appointments a WHERE a.patient_id = $1",
+        vec![patient.into(), sending.into(), ward.app.now().into()],
+    ).await;
     centre
         .run(
             "INSERT INTO suppressions (id, email, reason, at) VALUES ($1, 'zafiro06@example.com', 'HARD_BOUNCE', $2)",
@@ -96,6 +103,8 @@ async fn of_somebody_who_was_anonymised_a_dump_knows_nothing() {
     let visits = centre.count("SELECT count(*) FROM appointments a JOIN patients p ON p.id = a.patient_id WHERE p.anonymised_at IS NOT NULL AND a.status = 'COMPLETED'").await;
     let told = centre.count("SELECT count(*) FROM events WHERE type = 'patient.anonymised'").await;
     assert_eq!((visits, told, centre.count("SELECT count(*) FROM record_entries").await), (1, 1, 0));
+    let mails = "SELECT count(*) FROM email_messages WHERE kind = 'APPOINTMENT_CANCELLED' AND status = 'CANCELLED'";
+    assert_eq!(centre.count(mails).await, 1, "who is sending it writes nothing back");
     // Again it changes nothing.
     assert_eq!(anonymise(&ward, patient).await["userErrors"], json!([]));
     assert_eq!(centre.count("SELECT count(*) FROM events WHERE type = 'patient.anonymised'").await, 1);

@@ -38,15 +38,16 @@ pub const TRACES: &[Trace] = &[
     },
     Trace {
         table: "email_messages",
-        // What waits is not sent any more; what failed may quote the address.
+        // What waits is not sent any more; what failed may quote the address. Who is sending one meanwhile finds it
+        // cancelled, and does not write its subject back.
         erase: "WITH mails AS (
-                    SELECT m.id, m.status FROM email_messages m JOIN appointments a ON a.id = m.related_id
+                    SELECT m.id FROM email_messages m JOIN appointments a ON a.id = m.related_id
                     WHERE a.patient_id = ANY ($1)
                 ), unqueued AS (
                     SELECT queue.cancel('mail.send', ARRAY(SELECT id::text FROM mails))
                 )
                 UPDATE email_messages m SET recipient = 'nobody@invalid', subject = '', last_error = NULL, updated_at = $2,
-                    status = CASE mails.status WHEN 'SCHEDULED' THEN 'CANCELLED' ELSE mails.status END
+                    status = CASE WHEN m.status IN ('SCHEDULED', 'SENDING') THEN 'CANCELLED' ELSE m.status END
                 FROM mails, unqueued WHERE m.id = mails.id",
     },
     Trace {
