@@ -48,6 +48,20 @@ async fn an_appointment_moves_and_keeps_its_id_and_code() {
 }
 
 #[tokio::test]
+async fn onto_somebody_else_it_moves_with_the_permission_to_overbook_only() {
+    let clinic = Clinic::open().await;
+    let ana = clinic.professionals[0];
+    clinic.booked(ana, "2026-07-14T10:00:00-04:00").await;
+    let one = clinic.booked(ana, "2026-07-14T11:00:00-04:00").await;
+    let mut input = to(&clinic, &one, ana, "2026-07-14T10:00:00-04:00");
+    input["overbook"] = json!(true);
+    let receptionist = clinic.app.user("alfa", BuiltinRole::Receptionist).await;
+    assert_eq!(refused(&moved(&receptionist, &input).await), refusal("OVERBOOK_NOT_ALLOWED", "overbook"));
+    let after = done(&moved(&clinic.admin, &input).await);
+    assert_eq!((&after["overbooked"], &after["version"]), (&json!(true), &json!(2)));
+}
+
+#[tokio::test]
 async fn its_own_time_is_not_in_its_way_and_a_confirmation_does_not_move_along() {
     let clinic = Clinic::open().await;
     let ana = clinic.professionals[0];

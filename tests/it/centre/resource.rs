@@ -197,3 +197,22 @@ async fn a_booked_room_keeps_its_branch_and_its_places() {
     assert_eq!(fewer["room"]["capacity"], 2, "{fewer}");
     assert_eq!(local(&app, "alfa", Kind::Resource, &fewer["room"]["id"]).await, room);
 }
+
+#[tokio::test]
+async fn nobody_takes_a_room_out_of_a_branch_that_is_not_theirs() {
+    let app = TestApp::start().await;
+    let centre = Centre::of(&app, "alfa").await;
+    let (here, there) = (centre.branch("A", "America/Santiago").await, centre.branch("B", "America/Santiago").await);
+    let room = centre.room("Box", there, 1).await;
+    let manager = app.user("alfa", BuiltinRole::Administrator).await;
+    let user = app.actor_of(&manager).await.id.unwrap();
+    centre.run("UPDATE users SET branch_ids = $2 WHERE id = $1", vec![user.into(), vec![here].into()]).await;
+    let email = super::text(&centre, "SELECT email FROM users WHERE id = $1", vec![user.into()]).await;
+    let manager = app.login("alfa", &email).await;
+    let (here, room) =
+        (global(&app, "alfa", Kind::Branch, here).await, global(&app, "alfa", Kind::Resource, room).await);
+    let input = json!({"id": room, "version": 1, "name": "Box", "branchId": here});
+    refuses(&centre, &manager, ROOM, input.clone(), &["NOT_FOUND id"]).await;
+    let moved = upsert(&app.admin("alfa").await, ROOM.0, ROOM.1, "room { branch { id } }", input).await;
+    assert_eq!(moved["room"]["branch"]["id"], json!(here));
+}

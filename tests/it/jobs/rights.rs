@@ -4,12 +4,17 @@ use horae::{
     auth::{Actor, PermissionSet},
     domain::{
         booking::expire_hold,
+        files::{
+            deposit::{self, Made},
+            sweep, thumbnail,
+        },
         identity::send_password_reset,
         notifications::{
             delivery::{self, Decision},
             reminders,
         },
         platform::{apply_time_rules, retention},
+        portability::{export, import},
         refusal::{Code, Failure},
     },
 };
@@ -54,4 +59,24 @@ async fn what_jobs_do_is_refused_to_who_may_nothing() {
     assert_denied("send_password_reset", send_password_reset::run(cx, nobody, email).await);
     assert_denied("expire_hold", expire_hold::run(cx, nobody, booked.id).await);
     assert!(delivery::sent(cx, &desk.system, &mail, "Hora").await.unwrap(), "nothing of it touched the mail");
+}
+
+#[tokio::test]
+async fn what_jobs_do_with_files_and_lists_is_refused_too() {
+    let desk = Desk::open().await;
+    let cx = &desk.app.app.cx;
+    let powerless = Actor { permissions: PermissionSet::default(), ..desk.system.clone() };
+    let (nobody, none) = (&powerless, cx.new_id());
+    assert_denied("sweep", sweep::run(cx, nobody).await);
+    assert_denied("orphans", sweep::orphans(cx, nobody).await);
+    assert_denied("thumbnail", thumbnail::run(cx, nobody, none).await);
+    assert_denied("import", import::run::run(cx, nobody, none).await);
+    assert_denied("export", export::run::run(cx, nobody, none).await);
+    let made = Made {
+        requested_by: none,
+        file_name: "a.csv".to_owned(),
+        mime_type: "text/csv",
+        file: tempfile::tempfile().unwrap(),
+    };
+    assert_denied("deposit", deposit::run(cx, nobody, made).await);
 }
