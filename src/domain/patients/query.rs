@@ -69,9 +69,11 @@ pub(super) async fn lock(
     if anonymised == Some(true) { Err(is_nobody(field).into()) } else { found.try_into() }
 }
 
-/// What was forgotten for good stays forgotten: nothing is written about a patient who was anonymised.
+/// What was forgotten for good stays forgotten: nothing is written or taken out about a patient who was anonymised.
 fn is_nobody(field: &str) -> Refusal {
-    Refusal::invalid(field, "this patient was anonymised for good; create a new one for whoever comes back")
+    let message =
+        "this patient was anonymised: nothing is known of them any more; create a new one for whoever comes back";
+    Refusal::invalid(field, message)
 }
 
 /// NOT_FOUND for the first of these that the caller, who may change patients, does not see.

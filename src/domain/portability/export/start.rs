@@ -1,6 +1,5 @@
 //! Asks for an export.
 
-use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -96,31 +95,12 @@ async fn put(cx: &Cx, actor: &Actor, patient: Uuid) -> Result<Uuid, Failure> {
     Ok(job)
 }
 
-#[derive(FromQueryResult)]
-struct Gone {
-    anonymised: bool,
-    merged: bool,
-}
-
 /// Refuses when nothing is left to export, and holds the patient's row: until the transaction ends nobody anonymises it.
 pub(super) async fn require_somebody(tx: &TenantTx, patient: Uuid) -> Result<(), Failure> {
-    let gone: Option<Gone> = tx
-        .find(
-            "SELECT anonymised_at IS NOT NULL AS anonymised, merged_into IS NOT NULL AS merged FROM patients WHERE id = $1
-             FOR KEY SHARE",
-            [patient.into()],
-        )
-        .await?;
-    let Gone { anonymised, merged } = gone.ok_or_else(|| Refusal::not_found("patientId"))?;
-    if anonymised {
-        let message = "this patient was anonymised; nothing is known of them any more";
-        return Err(Refusal::invalid("patientId", message).into());
+    if query::kept(tx, patient, "patientId").await? == patient {
+        return Ok(());
     }
-    if merged {
-        let message = "this patient is another one now; export that one";
-        return Err(Refusal::invalid("patientId", message).into());
-    }
-    Ok(())
+    Err(Refusal::invalid("patientId", "this patient is another one now; export that one").into())
 }
 
 async fn require_place(tx: &TenantTx) -> Result<(), Failure> {
