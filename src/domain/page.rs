@@ -1,6 +1,8 @@
 //! Keyset pages: stable under inserts, at most a hundred rows, one statement each, and one more for who asks how many
 //! rows there are in all.
 
+use std::{collections::HashMap, hash::Hash};
+
 use sea_orm::{FromQueryResult, Value};
 
 use super::refusal::{Failure, Refusal};
@@ -135,6 +137,26 @@ impl<K> PageRequest<K> {
         }
     }
 
+    /// The same page of the lists of several owners, from all their rows in the direction of travel, and how many each
+    /// list has, in the order of the owners: none if nobody asked. Rows of anybody else are left out.
+    #[must_use]
+    pub(in crate::domain) fn pages<O: Copy + Eq + Hash, T>(
+        &self,
+        owners: Vec<O>,
+        totals: Vec<i32>,
+        rows: impl IntoIterator<Item = (O, T)>,
+    ) -> HashMap<O, Page<T>> {
+        let mut lists: HashMap<O, Vec<T>> = owners.iter().map(|owner| (*owner, Vec::new())).collect();
+        for (owner, row) in rows {
+            if let Some(list) = lists.get_mut(&owner) {
+                list.push(row);
+            }
+        }
+        let totals: HashMap<O, i32> = owners.into_iter().zip(totals).collect();
+        let total = |owner| totals.get(&owner).copied().and_then(known);
+        lists.into_iter().map(|(owner, rows)| (owner, Page { total: total(owner), ..self.page(rows) })).collect()
+    }
+
     /// The page of a list that has nothing for this caller.
     #[must_use]
     pub fn empty<T>(&self) -> Page<T> {
@@ -182,6 +204,6 @@ impl<K> PageRequest<K> {
 }
 
 /// A number of rows that counting came to, if it came to the end.
-pub(in crate::domain) fn known(counted: i32) -> Option<i32> {
+fn known(counted: i32) -> Option<i32> {
     (counted <= MAX_COUNT).then_some(counted)
 }

@@ -11,7 +11,7 @@ use crate::{
     db::{Sql, TenantTx},
     domain::{
         identity::audit::{Entry, EntryRow, actor_joins, entry_columns},
-        page::{Page, PageRequest, counting, known},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
 };
@@ -81,13 +81,7 @@ pub async fn of_subjects(
     let sql = if page.backwards { BACKWARDS } else { FORWARDS };
     let rows: Vec<EntryRow> = tx.all(sql, values(page)).await?;
     let totals: Vec<i32> = if page.counted { tx.scalars(COUNT, values(&page.whole())).await? } else { Vec::new() };
-    let totals: HashMap<Uuid, i32> = subjects.iter().copied().zip(totals).collect();
-    let mut found: HashMap<Uuid, Vec<Entry>> = subjects.into_iter().map(|subject| (subject, Vec::new())).collect();
-    for entry in rows.into_iter().map(Entry::from) {
-        found.entry(entry.subject).or_default().push(entry);
-    }
-    let total = |subject| totals.get(&subject).copied().and_then(known);
-    Ok(found.into_iter().map(|(subject, rows)| (subject, Page { total: total(subject), ..page.page(rows) })).collect())
+    Ok(page.pages(subjects, totals, rows.into_iter().map(Entry::from).map(|entry| (entry.subject, entry))))
 }
 
 #[derive(FromQueryResult)]

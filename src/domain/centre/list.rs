@@ -17,7 +17,7 @@ use crate::{
     domain::{
         cx::Cx,
         known::{Named, Thing},
-        page::{Page, PageRequest, Statements, counting, known},
+        page::{Page, PageRequest, Statements, counting},
         refusal::{Failure, Refusal},
     },
 };
@@ -340,7 +340,7 @@ pub async fn resources_in_branches(
     kind: ResourceKind,
     online: bool,
     page: &PageRequest<ByName>,
-) -> Result<Vec<(Uuid, Page<Resource>)>, Failure> {
+) -> Result<HashMap<Uuid, Page<Resource>>, Failure> {
     let values = |page: &PageRequest<ByName>| {
         let (name, id) = split(page.from.as_ref());
         [branches.clone().into(), kind.as_str().into(), online.into(), name.into(), id.into(), page.fetch().into()]
@@ -349,13 +349,8 @@ pub async fn resources_in_branches(
     let rows: Vec<InBranchRow> = tx.all(sql, values(page)).await?;
     let totals: Vec<i32> =
         if page.counted { tx.scalars(COUNT_IN_BRANCHES, values(&page.whole())).await? } else { Vec::new() };
-    let totals: HashMap<Uuid, i32> = branches.iter().copied().zip(totals).collect();
-    let mut of: HashMap<Uuid, Vec<Resource>> = branches.iter().map(|branch| (*branch, Vec::new())).collect();
-    for row in rows {
-        of.entry(row.branch).or_default().push(row.resource.try_into()?);
-    }
-    let total = |branch| totals.get(&branch).copied().and_then(known);
-    Ok(of.into_iter().map(|(branch, rows)| (branch, Page { total: total(branch), ..page.page(rows) })).collect())
+    let rows = rows.into_iter().map(|row| Ok((row.branch, row.resource.try_into()?)));
+    Ok(page.pages(branches, totals, rows.collect::<Result<Vec<_>, Failure>>()?))
 }
 
 #[cfg(test)]

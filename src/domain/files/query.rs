@@ -16,7 +16,7 @@ use crate::{
     db::{Sql, TenantTx},
     domain::{
         cx::Cx,
-        page::{Page, PageRequest, counting, known},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
     files::ObjectName,
@@ -97,15 +97,8 @@ pub async fn of_patients_unchecked(
     };
     let rows: Vec<Attachment> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
     let totals: Vec<i32> = if page.counted { tx.scalars(COUNT, values(&page.whole())).await? } else { Vec::new() };
-    let totals: HashMap<Uuid, i32> = patients.iter().copied().zip(totals).collect();
-    let mut found: HashMap<Uuid, Vec<Attachment>> = patients.into_iter().map(|patient| (patient, Vec::new())).collect();
-    for row in rows {
-        if let Some(patient) = row.patient_id {
-            found.entry(patient).or_default().push(row);
-        }
-    }
-    let total = |patient| totals.get(&patient).copied().and_then(known);
-    Ok(found.into_iter().map(|(patient, rows)| (patient, Page { total: total(patient), ..page.page(rows) })).collect())
+    let rows = rows.into_iter().filter_map(|row| Some((row.patient_id?, row)));
+    Ok(page.pages(patients, totals, rows))
 }
 
 /// A file that is ready as a file of this machine, to be read outside of the runtime: for jobs. None: there is none, or

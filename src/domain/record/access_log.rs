@@ -12,7 +12,7 @@ use crate::{
     domain::{
         cx::Cx,
         identity::audit::{Entry, EntryRow, actor_joins, entry_columns, list::Key},
-        page::{Page, PageRequest, counting, known},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
 };
@@ -86,11 +86,5 @@ pub async fn pages(
     let rows: Vec<Placed> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
     let totals: Vec<i32> = if page.counted { tx.scalars(COUNT, values(&page.whole())).await? } else { Vec::new() };
     tx.commit().await?;
-    let totals: HashMap<Uuid, i32> = patients.iter().copied().zip(totals).collect();
-    let mut found: HashMap<Uuid, Vec<Entry>> = patients.into_iter().map(|patient| (patient, Vec::new())).collect();
-    for Placed(patient, row) in rows {
-        found.entry(patient).or_default().push(row.into());
-    }
-    let total = |patient| totals.get(&patient).copied().and_then(known);
-    Ok(found.into_iter().map(|(patient, rows)| (patient, Page { total: total(patient), ..page.page(rows) })).collect())
+    Ok(page.pages(patients, totals, rows.into_iter().map(|Placed(patient, row)| (patient, row.into()))))
 }

@@ -25,7 +25,7 @@ use crate::{
             query::{AttachmentKey, of_patients_unchecked},
         },
         known::{Named, Thing},
-        page::{Page, PageRequest, counting, known},
+        page::{Page, PageRequest, counting},
         refusal::Failure,
     },
 };
@@ -182,7 +182,7 @@ async fn of_patients(
     patients: Vec<Uuid>,
     filter: &Filter,
     page: &PageRequest<Key>,
-) -> Result<Vec<(Uuid, Page<Entry>)>, Failure> {
+) -> Result<HashMap<Uuid, Page<Entry>>, Failure> {
     let values = |page: &PageRequest<Key>| {
         let Key(at, id) = page.from.clone().unwrap_or(match page.backwards {
             true => Key(DateTime::UNIX_EPOCH - TimeDelta::days(36_500), Uuid::nil()),
@@ -200,15 +200,9 @@ async fn of_patients(
     };
     let rows: Vec<Placed> = tx.all(if page.backwards { BACKWARDS } else { FORWARDS }, values(page)).await?;
     let totals: Vec<i32> = if page.counted { tx.scalars(COUNT, values(&page.whole())).await? } else { Vec::new() };
-    let totals: HashMap<Uuid, i32> = patients.iter().copied().zip(totals).collect();
     let (owners, rows): (Vec<Uuid>, Vec<Row>) = rows.into_iter().map(|Placed(owner, row)| (owner, row)).unzip();
     let entries = entry::opened(cx, tx, actor, rows).await?;
-    let mut found: BTreeMap<Uuid, Vec<Entry>> = patients.into_iter().map(|patient| (patient, Vec::new())).collect();
-    for (owner, entry) in owners.into_iter().zip(entries) {
-        found.entry(owner).or_default().push(entry);
-    }
-    let total = |patient| totals.get(&patient).copied().and_then(known);
-    Ok(found.into_iter().map(|(patient, rows)| (patient, Page { total: total(patient), ..page.page(rows) })).collect())
+    Ok(page.pages(patients, totals, owners.into_iter().zip(entries)))
 }
 
 /// The entries with these ids, in no order; those of patients that the caller does not see are left out.
