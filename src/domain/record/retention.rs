@@ -11,10 +11,7 @@ use super::access::{self, same_person};
 use crate::{
     auth::Actor,
     db::TenantTx,
-    domain::{
-        cx::Cx,
-        refusal::{Failure, Refusal},
-    },
+    domain::{cx::Cx, refusal::Failure},
 };
 
 #[derive(FromQueryResult)]
@@ -28,7 +25,7 @@ struct Row {
 ///
 /// # Errors
 /// Faults of the database.
-pub async fn kept_until(tx: &TenantTx, patients: Vec<Uuid>) -> Result<HashMap<Uuid, NaiveDate>, Failure> {
+async fn kept_until(tx: &TenantTx, patients: Vec<Uuid>) -> Result<HashMap<Uuid, NaiveDate>, Failure> {
     let sql = concat!(
         "SELECT p.id, coalesce(record_kept_until(ARRAY(",
         same_person!("p.id"),
@@ -52,20 +49,4 @@ pub async fn run(cx: &Cx, actor: &Actor, patients: Vec<Uuid>) -> Result<HashMap<
     let found = kept_until(&tx, seen).await?;
     tx.commit().await?;
     Ok(found)
-}
-
-/// Erases the records of these patients, all of them, as part of forgetting who they were: entries, values, reasons. The
-/// database refuses while they have to be kept. A helper: the use case asks for permission, and notes what it did.
-///
-/// # Errors
-/// INVALID while they have to be kept; faults of the database.
-pub async fn erase(tx: &TenantTx, patients: Vec<Uuid>) -> Result<u64, Failure> {
-    let erased: Result<Option<i64>, _> = tx.scalar("SELECT erase_record($1)", [patients.into()]).await;
-    match erased {
-        Ok(erased) => Ok(erased.unwrap_or_default().unsigned_abs()),
-        Err(error) if error.violates("record_is_kept") => {
-            Err(Refusal::invalid("patientId", "the clinical record has to be kept; retainUntil says until when").into())
-        }
-        Err(error) => Err(error.into()),
-    }
 }

@@ -248,15 +248,15 @@ async fn entries_come_newest_first_in_pages_of_one_form_or_range() {
 
 #[tokio::test]
 async fn a_record_is_erased_when_nobody_has_to_keep_it_and_not_before() {
-    use horae::domain::record::retention::erase;
     let ward = Ward::open().await;
     let first = ward.signed("nota").await;
     let draft = entry(ward.amend(&ward.doctor, &first, ward.input(&[]), "corrige").await);
     entry(ward.sign(&ward.doctor, &draft).await);
     let (cx, system) = (&ward.centre.cx, &ward.centre.system);
     let tx = cx.write(system).await.unwrap();
-    let refused = format!("{:?}", erase(&tx, vec![ward.patient]).await.unwrap_err());
-    assert!(refused.contains("has to be kept"), "{refused}");
+    const ERASE: &str = "SELECT erase_record($1)";
+    let refused = tx.scalar::<i64>(ERASE, [vec![ward.patient].into()]).await.unwrap_err();
+    assert!(refused.violates("record_is_kept"), "{refused}");
     drop(tx);
     // Its name for the setting opens nothing to the centre's own role.
     for sql in ["DELETE FROM record_values", "DELETE FROM record_entries"] {
@@ -274,7 +274,7 @@ async fn a_record_is_erased_when_nobody_has_to_keep_it_and_not_before() {
     );
     sqlx::raw_sql(AssertSqlSafe(old)).execute(&mut owner).await.unwrap();
     let tx = cx.write(system).await.unwrap();
-    assert_eq!(erase(&tx, vec![ward.patient]).await.unwrap(), 2);
+    assert_eq!(tx.scalar::<i64>(ERASE, [vec![ward.patient].into()]).await.unwrap(), Some(2));
     tx.commit().await.unwrap();
     assert_eq!(ward.centre.count("SELECT count(*) FROM record_values").await, 0);
     assert!(ward.entries(&ward.doctor).await.is_empty());
