@@ -10,14 +10,13 @@ use chacha20poly1305::{
     KeyInit, XChaCha20Poly1305, XNonce,
     aead::{Aead, Payload},
 };
-use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use hmac::Mac;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::{
     key_setting::{self, BadKeys, Entry},
-    seal::{derive, random_bytes},
+    seal::{derive, keyed, random_bytes},
 };
 use crate::db::TenantId;
 
@@ -116,9 +115,7 @@ impl SecretKey {
     #[must_use]
     pub fn hash(&self, usage: &[&str], bytes: &[u8]) -> Vec<u8> {
         let usage: Vec<&[u8]> = usage.iter().map(|part| part.as_bytes()).collect();
-        #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
-        let mut mac =
-            <Hmac<Sha256> as Mac>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of every length");
+        let mut mac = keyed(self.0.as_slice());
         mac.update(&bound(&usage));
         mac.update(bytes);
         mac.finalize().into_bytes().to_vec()

@@ -127,7 +127,7 @@ pub fn derive(secret: &[u8], purpose: &[u8]) -> [u8; 32] {
 }
 
 #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
-fn keyed(key: &[u8]) -> Hmac<Sha256> {
+pub(super) fn keyed(key: &[u8]) -> Hmac<Sha256> {
     <Hmac<Sha256> as Mac>::new_from_slice(key).expect("HMAC takes keys of every length")
 }
 

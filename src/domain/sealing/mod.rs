@@ -33,6 +33,14 @@ use crate::{
     db::{TenantId, TenantTx},
 };
 
+/// What is locked, shared by who seals, and alone by who goes over to a new key.
+macro_rules! sealing_lock {
+    () => {
+        "hashtextextended('horae sealing ' || current_schema()::text, 0)"
+    };
+}
+use sealing_lock;
+
 #[derive(FromQueryResult)]
 struct Row {
     purpose: String,
@@ -59,11 +67,7 @@ impl TenantKeys {
     /// Faults of the database, a master key that is missing or wrong.
     pub async fn to_seal(cx: &Cx, tx: &TenantTx) -> Result<Self, Failure> {
         // A statement of its own before the keys are read: what is read afterwards is what is true while the lock is held.
-        tx.run(
-            "SELECT pg_advisory_xact_lock_shared(hashtextextended('horae sealing ' || current_schema()::text, 0))",
-            [],
-        )
-        .await?;
+        tx.run(concat!("SELECT pg_advisory_xact_lock_shared(", sealing_lock!(), ")"), []).await?;
         let keys = Self::load(cx, tx).await?;
         if keys.index.is_some() && !keys.data.is_empty() {
             return Ok(keys);

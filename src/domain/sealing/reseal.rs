@@ -52,7 +52,7 @@ pub struct Done {
 /// Faults of the database, master keys that are missing or wrong, values that do not open (everything else is done then).
 pub async fn run(cx: &Cx, actor: &Actor, stopped: impl Fn() -> bool + Send) -> Result<Done, Failure> {
     super::require_platform(actor)?;
-    let newest = status::run(cx, actor).await?.newest();
+    let newest = newest(cx, actor).await?;
     wait_for_older_sealers(cx, actor).await?;
     let mut done = Done::default();
     for _ in 0..ROUNDS {
@@ -82,10 +82,18 @@ pub async fn run(cx: &Cx, actor: &Actor, stopped: impl Fn() -> bool + Send) -> R
     Err(Failure::fault(format!("{} values were sealed anew, and not all: {what}", done.resealed)))
 }
 
+/// The version that seals now; 0: the centre has no keys yet.
+async fn newest(cx: &Cx, actor: &Actor) -> Result<i32, Failure> {
+    let tx = cx.read(actor).await?;
+    let keys = TenantKeys::to_open(cx, &tx).await?;
+    tx.commit().await?;
+    Ok(keys.newest().unwrap_or_default())
+}
+
 /// Waits for the transactions that may still seal with an older key; whoever begins now sees the newest.
 async fn wait_for_older_sealers(cx: &Cx, actor: &Actor) -> Result<(), Failure> {
     let tx = cx.write(actor).await?;
-    tx.run("SELECT pg_advisory_xact_lock(hashtextextended('horae sealing ' || current_schema()::text, 0))", []).await?;
+    tx.run(concat!("SELECT pg_advisory_xact_lock(", super::sealing_lock!(), ")"), []).await?;
     Ok(tx.commit().await?)
 }
 
