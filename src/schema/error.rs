@@ -108,10 +108,7 @@ impl ErrorCode {
     /// The word in the API.
     #[must_use]
     pub fn word(self) -> String {
-        match self.to_value() {
-            async_graphql::Value::Enum(word) => word.to_string(),
-            other => other.to_string(),
-        }
+        self.to_value().to_string()
     }
 }
 

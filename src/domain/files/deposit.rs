@@ -77,24 +77,24 @@ pub async fn store(cx: &Cx, actor: &Actor, made: Made) -> Result<Stored, Failure
 pub async fn keep(cx: &Cx, tx: &TenantTx, stored: &Stored, changes: &mut Changes) -> Result<Attachment, Failure> {
     let now = cx.now();
     let &Stored { id, requested_by, mime_type, size, .. } = stored;
-    tx.run(
-        "INSERT INTO attachments (id, requested_by, status, file_name, mime_type, size_bytes, sha256, expires_at, created_at,
-             uploaded_at, made)
-         VALUES ($1, $2, 'READY', $3, $4, $5, $6, $7, $8, $8, true)",
-        [
-            id.into(),
-            requested_by.into(),
-            stored.file_name.clone().into(),
-            mime_type.into(),
-            size.into(),
-            stored.sha256.clone().into(),
-            (now + CENTRES_OWN_KEPT).into(),
-            now.into(),
-        ],
-    )
-    .await?;
-    let sql = concat!("SELECT ", attachment_columns!(), " FROM attachments a WHERE a.id = $1");
-    let kept: Attachment = tx.find(sql, [id.into()]).await?.ok_or_else(|| Failure::fault("a file was not kept"))?;
+    let sql = concat!(
+        "INSERT INTO attachments AS a (id, requested_by, status, file_name, mime_type, size_bytes, sha256, expires_at,
+             created_at, uploaded_at, made)
+         VALUES ($1, $2, 'READY', $3, $4, $5, $6, $7, $8, $8, true) RETURNING ",
+        attachment_columns!()
+    );
+    let values = [
+        id.into(),
+        requested_by.into(),
+        stored.file_name.clone().into(),
+        mime_type.into(),
+        size.into(),
+        stored.sha256.clone().into(),
+        (now + CENTRES_OWN_KEPT).into(),
+        now.into(),
+    ];
+    let kept: Option<Attachment> = tx.find(sql, values).await?;
+    let kept = kept.ok_or_else(|| Failure::fault("a file was not kept"))?;
     let after = facts!({
         "fileName": masked(&stored.file_name), "mimeType": mime_type, "sizeBytes": size, "requestedBy": requested_by,
     });
@@ -104,20 +104,13 @@ pub async fn keep(cx: &Cx, tx: &TenantTx, stored: &Stored, changes: &mut Changes
 
 /// Size and hash of a file, and the file at its beginning again.
 async fn measure(mut file: File) -> Result<(File, i64, Vec<u8>), Failure> {
-    use std::io::{Read, Seek, SeekFrom};
+    use std::io::{Seek, SeekFrom};
     let work = move || -> Result<(File, i64, Vec<u8>), std::io::Error> {
         file.seek(SeekFrom::Start(0))?;
-        let (mut hash, mut size, mut chunk) = (Sha256::new(), 0_i64, vec![0; 64 * 1024]);
-        loop {
-            let taken = file.read(&mut chunk)?;
-            if taken == 0 {
-                break;
-            }
-            hash.update(chunk.get(..taken).unwrap_or_default());
-            size += i64::try_from(taken).unwrap_or_default();
-        }
+        let mut hash = Sha256::new();
+        let size = std::io::copy(&mut file, &mut hash)?;
         file.seek(SeekFrom::Start(0))?;
-        Ok((file, size, hash.finalize().to_vec()))
+        Ok((file, size.try_into().unwrap_or(i64::MAX), hash.finalize().to_vec()))
     };
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Ok(done.map_err(FilesError::Io)?),

@@ -1,7 +1,5 @@
 //! Writes a draft about a patient, or changes one. Its author writes it; who signs it may be somebody else.
 
-use std::sync::Arc;
-
 use serde_json::json;
 use uuid::Uuid;
 
@@ -94,7 +92,7 @@ async fn change(
 ) -> Result<Entry, Failure> {
     let row = entry::locked(tx, id).await?.ok_or_else(|| Refusal::not_found("id"))?;
     may_change(tx, actor, &row, version, writing).await?;
-    let template = Arc::new(row.template()?);
+    let template = row.template()?;
     let sealed = values::sealed(tx, vec![id]).await?;
     let keys = TenantKeys::to_seal(cx, tx).await?;
     let texts = values::opened(&keys, sealed)?.remove(&id).unwrap_or_default();
