@@ -204,6 +204,6 @@ impl<K> PageRequest<K> {
 }
 
 /// A number of rows that counting came to, if it came to the end.
-fn known(counted: i32) -> Option<i32> {
+pub(in crate::domain) fn known(counted: i32) -> Option<i32> {
     (counted <= MAX_COUNT).then_some(counted)
 }

@@ -284,7 +284,7 @@ impl Files {
         Ok(())
     }
 
-    /// Every object of a tenant, in no order. In a folder also what a process that died has left half written.
+    /// Every object of a tenant, in no order.
     ///
     /// # Errors
     /// When the store fails; the stream ends with what it failed with.

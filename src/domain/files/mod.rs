@@ -31,9 +31,9 @@ pub use model::{Attachment, Owner};
 pub struct FileRules {
     /// Largest file in bytes.
     pub max_bytes: i32,
-    /// Most files of one patient, and of the centre itself.
+    /// Most files of one patient, and of those that one user or key brings for imports.
     pub per_owner: i32,
-    /// Most of all files together, in mebibytes.
+    /// Most of all files together but for those that Horae made, in mebibytes.
     pub storage_mib: i32,
     /// Longest time that the bytes of one file may take to arrive, in seconds.
     pub upload_seconds: i32,
