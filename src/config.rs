@@ -87,7 +87,7 @@ settings! {
     HORAE_S3_SECRET = "", "Its secret.";
     HORAE_FILE_MAX_BYTES = "20971520", "Largest file that is taken.";
     HORAE_FILES_PER_OWNER = "200", "Most files of one patient; also of one user's imports.";
-    HORAE_STORAGE_MIB = "20480", "Most mebibytes of all files of a centre together.";
+    HORAE_STORAGE_MIB = "20480", "Most mebibytes of all files that a centre brings, together; exports and reports of imports do not count.";
     HORAE_UPLOAD_TIMEOUT = "300", "Seconds for a file to arrive. No more than HORAE_BODY_TIMEOUT may pass without any of its bytes.";
     HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
     HORAE_PG_BIN = "", "Folder of initdb, pg_ctl and postgres for demo, when they are in no usual place.";
@@ -380,9 +380,8 @@ fn derived_app_url(owner: &str, secret: &[u8]) -> Result<String, ConfigError> {
     };
     let (scheme, rest) = owner.split_once("://").ok_or_else(problem)?;
     let place = rest.rsplit_once('@').map_or(rest, |(_, place)| place);
-    let password: String =
-        auth::derive(secret, b"horae database role 1").iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    Ok(format!("{scheme}://horae_app:{password}@{place}"))
+    let password = hex::encode(auth::derive(secret, b"horae database role 1"));
+    Ok(format!("{scheme}://horae_app:{password:.32}@{place}"))
 }
 
 /// Where files lie; a bucket needs its key too.

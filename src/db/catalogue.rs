@@ -18,7 +18,7 @@ impl TenantId {
     /// by name. PostgreSQL computes it too: `left(encode(sha256(uuid_send(id)), 'hex'), 16)`.
     #[must_use]
     pub fn label(self) -> String {
-        Sha256::digest(self.0.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        format!("{:.16}", hex::encode(Sha256::digest(self.0)))
     }
 }
 

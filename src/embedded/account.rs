@@ -134,10 +134,9 @@ async fn can_use(account: Account, folder: &Path) -> bool {
 
 /// The same for the same folder at every start, and different for different ones.
 fn folder_name(wanted: &Path) -> String {
-    let digest = Sha256::digest(wanted.as_os_str().as_encoded_bytes());
-    let tail: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let tail = hex::encode(Sha256::digest(wanted.as_os_str().as_encoded_bytes()));
     let name = wanted.file_name().map_or_else(|| "data".into(), std::ffi::OsStr::to_string_lossy);
-    format!("{name}-{tail}")
+    format!("{name}-{tail:.10}")
 }
 
 #[cfg(test)]

@@ -210,7 +210,7 @@ fn random_password() -> Result<String, EmbeddedError> {
         program: "the system's random number generator",
         output: error.to_string(),
     })?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::encode(bytes))
 }
 
 fn parse_pid_file(text: &str) -> Option<PidFile> {

@@ -3,7 +3,7 @@
 //! The page and its assets are embedded from `web/graphiql/`. What the page starts with (addresses, tabs with their
 //! headers) is written into it as JSON. What the tabs ask for, and who may see the page, does not belong here.
 
-use std::{collections::BTreeMap, fmt::Write as _, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -168,11 +168,7 @@ fn asset_address(name: &str) -> String {
 }
 
 fn version(file: &EmbeddedFile) -> String {
-    file.metadata.sha256_hash().iter().take(8).fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    format!("{:.16}", hex::encode(file.metadata.sha256_hash()))
 }
 
 fn content_type(mime: &str) -> String {

@@ -101,13 +101,7 @@ pub fn mailbox(name: &str, address: &str) -> Result<Mailbox, InvalidMailbox> {
 
 /// 128 bits of SHA-256 in hexadecimal.
 pub(super) fn fingerprint(text: &str) -> String {
-    use std::fmt::Write as _;
-    let mut hex = String::with_capacity(32);
-    for byte in Sha256::digest(text.as_bytes()).iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    format!("{:.32}", hex::encode(Sha256::digest(text)))
 }
 
 impl OutgoingMail {

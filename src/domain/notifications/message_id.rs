@@ -1,7 +1,5 @@
 //! The `Message-ID` of a mail, by which every relay recognises a copy.
 
-use std::fmt::Write as _;
-
 use sha2::{Digest, Sha256};
 
 use crate::{db::Tenant, domain::cx::Cx};
@@ -26,12 +24,8 @@ pub fn message_id(dedup_key: &str, tenant_domain: &str) -> String {
         "" => "horae.invalid",
         domain => domain,
     };
-    let mut local = String::with_capacity(32);
-    for byte in Sha256::digest(format!("{domain}\n{dedup_key}")).iter().take(16) {
-        // Writing to a String cannot fail.
-        let _ = write!(local, "{byte:02x}");
-    }
-    format!("<{local}@{domain}>")
+    let local = hex::encode(Sha256::digest(format!("{domain}\n{dedup_key}")));
+    format!("<{local:.32}@{domain}>")
 }
 
 #[cfg(test)]

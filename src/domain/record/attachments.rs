@@ -32,8 +32,7 @@ pub(super) struct Held {
 impl Held {
     /// What is signed of it: which, and the hash of its bytes.
     pub fn signed(held: &[Self]) -> Vec<(Uuid, String)> {
-        let hexadecimal = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut signed: Vec<_> = held.iter().map(|one| (one.id, hexadecimal(&one.sha256))).collect();
+        let mut signed: Vec<_> = held.iter().map(|one| (one.id, hex::encode(&one.sha256))).collect();
         signed.sort();
         signed
     }

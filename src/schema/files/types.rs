@@ -1,6 +1,6 @@
 //! Types of files.
 
-use std::{fmt::Write, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{ID, InputObject, Object, SimpleObject};
 
@@ -73,11 +73,7 @@ impl Attachment {
 
     /// SHA-256 of its bytes, in hexadecimal.
     async fn sha256(&self) -> String {
-        self.model.sha256.iter().fold(String::with_capacity(64), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+        hex::encode(&self.model.sha256)
     }
 
     /// Width of a picture in pixels, as it is to be shown.

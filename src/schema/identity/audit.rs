@@ -1,6 +1,6 @@
 //! The audit trail: who did what to what, and whether it is still what was written.
 
-use std::{fmt::Write, sync::Arc};
+use std::sync::Arc;
 
 use async_graphql::{Context, ID, InputObject, Object, SimpleObject};
 use chrono_tz::Tz;
@@ -76,8 +76,8 @@ impl AuditEntry {
             before: model.before.map(Json),
             after: model.after.map(Json),
             reason: model.reason,
-            hash: hexadecimal(&model.hash),
-            previous_hash: hexadecimal(&model.previous_hash),
+            hash: hex::encode(&model.hash),
+            previous_hash: hex::encode(&model.previous_hash),
         }
     }
 }
@@ -110,14 +110,6 @@ pub fn subject_kind(subject_type: &str) -> Option<Kind> {
         "Attachment" => Kind::Attachment,
         "BackgroundJob" => Kind::BackgroundJob,
         _ => return None,
-    })
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

@@ -95,5 +95,5 @@ fn hashed(parts: &[&str]) -> String {
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    format!("{:.32}", hex::encode(hash.finalize()))
 }

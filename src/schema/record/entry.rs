@@ -255,7 +255,7 @@ impl RecordEntry {
 
     /// Keyed hash of everything that was signed, in hexadecimal.
     async fn signature_hash(&self) -> Option<String> {
-        self.model.signed.as_ref().map(|signed| signed.hash.iter().map(|byte| format!("{byte:02x}")).collect())
+        self.model.signed.as_ref().map(|signed| hex::encode(&signed.hash))
     }
 
     /// Whether what you read is what was signed; false: somebody has changed it in the database. Null before it is

@@ -179,7 +179,7 @@ pub fn refused(payload: &Value) -> (String, String) {
 }
 
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// A picture that compresses badly, so that its size is about that of a photograph.

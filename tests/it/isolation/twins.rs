@@ -111,7 +111,7 @@ async fn a_document_that_one_centre_left_is_unknown_in_the_other() {
     let app = TestApp::start().await;
     let (alfa, beta) = (app.admin("alfa").await, app.admin("beta").await);
     let question = "query Own { viewer { tenant { slug } } }";
-    let hash: String = Sha256::digest(question).iter().map(|byte| format!("{byte:02x}")).collect();
+    let hash = hex::encode(Sha256::digest(question));
     let ask = async |client: &Client, query: Option<&str>| -> Value {
         let body = json!({"query": query, "extensions": {"persistedQuery": {"version": 1, "sha256Hash": hash}}});
         client.post(body).await

@@ -23,10 +23,9 @@ async fn dump(ward: &Ward) -> String {
 /// The forms in which a text could lie in a dump.
 fn forms(text: &str) -> [String; 3] {
     use base64::Engine;
-    let hexadecimal = text.bytes().map(|byte| format!("{byte:02x}")).collect();
     [
         text.to_owned(),
-        hexadecimal,
+        hex::encode(text),
         base64::engine::general_purpose::STANDARD.encode(text).trim_end_matches('=').to_owned(),
     ]
 }

@@ -72,8 +72,3 @@ pub fn attribute(span: &Span, key: &str) -> Option<String> {
         other => format!("{other:?}"),
     })
 }
-
-/// Bytes as hex digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}

@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::Span;
 use serde_json::{Value, json};
 use tokio_tungstenite::{connect_async, tungstenite::Message, tungstenite::client::IntoClientRequest};
 
-use super::collector::{Collector, attribute, hex};
+use super::collector::{Collector, attribute};
 use crate::{
     live::Desk,
     support::{
@@ -110,9 +110,9 @@ async fn spans_lead_from_the_callers_trace_to_the_statements_and_nothing_tells_w
 
     let spans = collector.spans();
     assert_eq!(collector.service().as_deref(), Some("horae"));
-    let ours: Vec<_> = spans.iter().filter(|span| hex(&span.trace_id) == TRACE).cloned().collect();
+    let ours: Vec<_> = spans.iter().filter(|span| hex::encode(&span.trace_id) == TRACE).cloned().collect();
     let [request] = named(&ours, "POST /graphql")[..] else { panic!("{ours:#?}\nof {spans:#?}\n{log}") };
-    assert_eq!(hex(&request.parent_span_id), CALLER);
+    assert_eq!(hex::encode(&request.parent_span_id), CALLER);
     assert_eq!(attribute(request, "request.id").as_deref(), Some("request-of-this-test"));
     assert_eq!(attribute(request, "http.response.status_code").as_deref(), Some("200"));
     assert_eq!(attribute(request, "graphql.operation").as_deref(), Some("bookAppointment"));

@@ -13,7 +13,7 @@ use super::schema::Shared;
 use super::server::routes;
 
 fn hash(document: &str) -> String {
-    Sha256::digest(document).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(document))
 }
 
 fn extensions(hash: &str) -> Value {

@@ -1,9 +1,6 @@
 //! One step of an import: some rows, one transaction, a constant number of statements.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt::Write,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -155,11 +152,7 @@ impl<'a> Wanted<'a> {
         let identity = row.new.identity();
         Self {
             at,
-            hash: row.hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            }),
+            hash: hex::encode(&row.hash),
             name: identity.given_names.to_lowercase(),
             surname: identity.paternal_surname.unwrap_or_default().to_lowercase(),
             identity,
