@@ -25,7 +25,7 @@ use std::{
 pub use catalogue::{NewTenant, Tenant, TenantId, TenantStatus};
 pub use cell::{CellPlan, Server};
 pub use error::DbError;
-pub use jobs::{ClaimRequest, ClaimedJob, DueLocal, Lane, NewJob, Tick};
+pub use jobs::{ClaimKind, ClaimRequest, ClaimedJob, DueLocal, Lane, NewJob, Tick};
 use moka::future::Cache;
 use pool::CellPool;
 pub use provision::{MigrationProgress, TenantMigration};

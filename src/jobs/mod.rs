@@ -45,6 +45,16 @@ pub trait Runner: Send + Sync + 'static {
     /// Does the job.
     async fn run(&self, run: &Run, job: &ClaimedJob) -> Outcome;
 
+    /// Does jobs of one tenant and one cause that are tried for the first time, no more than the limits say: an outcome for
+    /// each, in their order.
+    async fn run_together(&self, run: &Run, jobs: &[ClaimedJob]) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            outcomes.push(self.run(run, job).await);
+        }
+        outcomes
+    }
+
     /// The job has failed for good.
     async fn given_up(&self, _run: &Run, _job: &ClaimedJob, _why: &str) {}
 }

@@ -50,6 +50,8 @@ pub struct Limits {
     pub tries: i32,
     /// Most of this kind at once in one worker; none: as many as there are slots.
     pub at_once: Option<usize>,
+    /// Most that are run together, if they are of one tenant and one cause; they are also a tenant's one turn.
+    pub together: usize,
     /// Longest pause between two tries, in seconds.
     pub longest_pause_s: u32,
     /// A try that takes longer has failed.
@@ -57,8 +59,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// 8 tries within about four minutes, any number at once.
+    /// 8 tries within about four minutes, any number at once, each by itself.
     fn default() -> Self {
-        Self { tries: 8, at_once: None, longest_pause_s: 300, longest_run: std::time::Duration::from_secs(600) }
+        let longest_run = std::time::Duration::from_secs(600);
+        Self { tries: 8, at_once: None, together: 1, longest_pause_s: 300, longest_run }
     }
 }

@@ -5,7 +5,7 @@
 //! the rest back.
 
 mod cell;
-mod run_one;
+mod run_claimed;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -17,12 +17,13 @@ use std::{
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::run_claimed::{Settled, run_claimed};
 use super::{
     Runner, runners,
     schedule::{self, Seen},
 };
 use crate::{
-    db::{ClaimRequest, DbError},
+    db::{ClaimKind, ClaimRequest, DbError},
     domain::cx::Cx,
     mail::Mailer,
 };
@@ -168,16 +169,25 @@ impl Worker {
                     limit: 1,
                     per_tenant: 1,
                     bulk_limit: 1,
-                    kinds: inner.runners.keys().map(|kind| ((*kind).to_owned(), 1)).collect(),
+                    kinds: inner
+                        .runners
+                        .keys()
+                        .map(|kind| ClaimKind { kind: (*kind).to_owned(), free: 1, together: 1 })
+                        .collect(),
                     running: Vec::new(),
                     lease_seconds: inner.options.lease.as_secs_f64(),
                 };
-                let Some(job) = inner.cx.db.claim_jobs(&name, &request).await?.pop() else { break };
-                match run_one::run_one(inner, &name, &job, &CancellationToken::new()).await {
-                    run_one::Settled::Done => drained.done += 1,
-                    run_one::Settled::Retried | run_one::Settled::Postponed => drained.waiting += 1,
-                    run_one::Settled::Failed => drained.failed += 1,
-                    run_one::Settled::Lost => {}
+                let jobs = inner.cx.db.claim_jobs(&name, &request).await?;
+                if jobs.is_empty() {
+                    break;
+                }
+                for settled in run_claimed(inner, &name, &jobs, &CancellationToken::new()).await {
+                    match settled {
+                        Settled::Done => drained.done += 1,
+                        Settled::Retried | Settled::Postponed => drained.waiting += 1,
+                        Settled::Failed => drained.failed += 1,
+                        Settled::Lost => {}
+                    }
                 }
             }
         }

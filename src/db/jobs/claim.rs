@@ -20,12 +20,23 @@ pub struct ClaimRequest {
     pub per_tenant: i64,
     /// Free slots for the bulk lane, at most `limit`.
     pub bulk_limit: i64,
-    /// The kinds this worker knows, each with how many more of it may run.
-    pub kinds: Vec<(String, i64)>,
+    /// The kinds this worker knows.
+    pub kinds: Vec<ClaimKind>,
     /// Tenants that already have jobs running here, and how many.
     pub running: Vec<(TenantId, i64)>,
     /// Seconds after which a silent worker has lost the job.
     pub lease_seconds: f64,
+}
+
+/// What a worker can take of one kind.
+#[derive(Clone, Debug)]
+pub struct ClaimKind {
+    /// The task's name.
+    pub kind: String,
+    /// How many more of it may run.
+    pub free: i64,
+    /// How many of it are one turn of a tenant.
+    pub together: i64,
 }
 
 #[derive(FromRow)]
@@ -59,35 +70,36 @@ impl From<ClaimedRow> for ClaimedJob {
 
 impl Db {
     /// Claims due jobs of a cell, transactional before bulk. Within a lane tenants take turns, and a tenant's running
-    /// jobs count as turns it has had, so one centre's thousand mails do not delay another's one. A tenant's own jobs
-    /// come in order of their due time.
+    /// jobs count as turns it has had, so one centre's thousand mails do not delay another's one. Who of those with as
+    /// many turns comes first is drawn anew each time: a fixed order would let the first ones go on for ever where
+    /// tenants are more than slots. A tenant's own jobs come in order of their due time.
     ///
     /// # Errors
     /// When the cell does not answer.
     pub async fn claim_jobs(&self, cell: &str, request: &ClaimRequest) -> Result<Vec<ClaimedJob>, DbError> {
         let pool = self.pool_of_cell(cell).await?;
-        let (kinds, kind_limits): (Vec<&str>, Vec<i64>) =
-            request.kinds.iter().filter(|(_, free)| *free > 0).map(|(kind, free)| (kind.as_str(), *free)).unzip();
+        let wanted: Vec<&ClaimKind> = request.kinds.iter().filter(|one| one.free > 0).collect();
         let (tenants, running): (Vec<Uuid>, Vec<i64>) =
             request.running.iter().map(|(tenant, count)| (tenant.0, *count)).unzip();
         let mut rows: Vec<ClaimedRow> = sqlx::query_as(
             "WITH RECURSIVE waiting AS (
                  -- One index probe per (lane, tenant) that has a waiting job, however many jobs wait.
-                 (SELECT lane, tenant_id FROM queue.jobs WHERE state = 'READY' ORDER BY lane, tenant_id LIMIT 1)
+                 (SELECT lane, tenant_id, random() AS luck FROM queue.jobs WHERE state = 'READY'
+                  ORDER BY lane, tenant_id LIMIT 1)
                  UNION ALL
-                 SELECT next.lane, next.tenant_id FROM waiting w, LATERAL (
+                 SELECT next.lane, next.tenant_id, random() FROM waiting w, LATERAL (
                      SELECT lane, tenant_id FROM queue.jobs
                      WHERE state = 'READY' AND (lane, tenant_id) > (w.lane, w.tenant_id)
                      ORDER BY lane, tenant_id LIMIT 1
                  ) next
              ), kinds AS (
-                 SELECT * FROM unnest($5::text[], $6::bigint[]) AS k (kind, free)
+                 SELECT * FROM unnest($5::text[], $6::bigint[], $11::bigint[]) AS k (kind, free, together)
              ), busy AS (
                  SELECT * FROM unnest($7::uuid[], $8::bigint[]) AS b (tenant_id, running)
              ), turns AS (
-                 SELECT due.id, due.kind, w.lane, due.turn + coalesce(busy.running, 0) AS turn
+                 SELECT due.id, due.kind, w.lane, w.luck, due.nth, due.nth - 1 + coalesce(busy.running, 0) AS before
                  FROM waiting w LEFT JOIN busy USING (tenant_id), LATERAL (
-                     SELECT id, kind, row_number() OVER (ORDER BY due_at, id) AS turn FROM (
+                     SELECT id, kind, row_number() OVER (ORDER BY due_at, id) AS nth FROM (
                          SELECT id, kind, due_at FROM queue.jobs
                          WHERE state = 'READY' AND lane = w.lane AND tenant_id = w.tenant_id AND due_at <= $2 AND kind = ANY ($5)
                          ORDER BY due_at, id LIMIT greatest(least($3, $4 - coalesce(busy.running, 0)), 0)
@@ -95,13 +107,12 @@ impl Db {
                  ) due
              ), chosen AS (
                  SELECT id FROM (
-                     SELECT t.id, t.lane, t.turn, k.free,
-                         row_number() OVER (PARTITION BY t.kind ORDER BY t.lane, t.turn, t.id) AS nth_of_kind,
-                         row_number() OVER (PARTITION BY t.lane ORDER BY t.turn, t.id) AS nth_of_lane
-                     FROM turns t JOIN kinds k USING (kind)
+                     SELECT *, row_number() OVER (PARTITION BY kind ORDER BY lane, turn, luck, nth) AS nth_of_kind,
+                         row_number() OVER (PARTITION BY lane ORDER BY turn, luck, nth) AS nth_of_lane
+                     FROM (SELECT t.*, k.free, t.before / k.together AS turn FROM turns t JOIN kinds k USING (kind)) t
                  ) ranked
                  WHERE nth_of_kind <= free AND nth_of_lane <= CASE lane WHEN 1 THEN $9 ELSE $3 END
-                 ORDER BY lane, turn, id LIMIT $3
+                 ORDER BY lane, turn, luck, nth LIMIT $3
              ), taken AS (
                  SELECT j.id FROM queue.jobs j JOIN chosen USING (id)
                  WHERE j.state = 'READY' AND j.due_at <= $2 ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
@@ -119,12 +130,13 @@ impl Db {
         .bind(request.now)
         .bind(request.limit)
         .bind(request.per_tenant)
-        .bind(kinds)
-        .bind(kind_limits)
+        .bind(wanted.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>())
+        .bind(wanted.iter().map(|one| one.free).collect::<Vec<_>>())
         .bind(tenants)
         .bind(running)
         .bind(request.bulk_limit)
         .bind(request.lease_seconds)
+        .bind(wanted.iter().map(|one| one.together.max(1)).collect::<Vec<_>>())
         .fetch_all(&pool)
         .await?;
         rows.sort_by_key(|row| (row.lane, row.due_at, row.id));

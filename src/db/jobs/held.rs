@@ -15,23 +15,23 @@ fn short(text: &str) -> String {
 }
 
 impl Db {
-    /// The job is done and leaves the queue. False: the claim was lost, and somebody else answers for the job.
+    /// The jobs are done and leave the queue. Returns the ids of those that have: of the others the claim was lost, and
+    /// somebody else answers for them.
     ///
     /// # Errors
     /// When the cell does not answer.
-    pub async fn finish_job(&self, cell: &str, job: &ClaimedJob) -> Result<bool, DbError> {
+    pub async fn finish_jobs(&self, cell: &str, jobs: &[&ClaimedJob]) -> Result<Vec<i64>, DbError> {
         let pool = self.pool_of_cell(cell).await?;
         // Nobody waits for the disk: an end that a crash of the database forgets is found again by who runs the job anew,
         // since jobs look at what is done already.
-        let done = sqlx::query(
+        let done = sqlx::query_scalar(
             "WITH soon AS (SELECT set_config('synchronous_commit', 'off', true))
-             DELETE FROM queue.jobs USING soon WHERE id = $1 AND claim = $2 AND state = 'RUNNING'",
+             DELETE FROM queue.jobs j USING soon, unnest($1::bigint[], $2::bigint[]) AS done (id, claim)
+             WHERE j.id = done.id AND j.claim = done.claim AND j.state = 'RUNNING' RETURNING j.id",
         )
-        .bind(job.id)
-        .bind(job.claim)
-        .execute(&pool)
-        .await?;
-        Ok(done.rows_affected() == 1)
+        .bind(jobs.iter().map(|job| job.id).collect::<Vec<_>>())
+        .bind(jobs.iter().map(|job| job.claim).collect::<Vec<_>>());
+        Ok(done.fetch_all(&pool).await?)
     }
 
     /// The job waits until `at`. `counted` says whether the try that just ended is one of those it has. False: the

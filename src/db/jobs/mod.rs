@@ -9,7 +9,7 @@ mod local;
 mod schedule;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
-pub use claim::ClaimRequest;
+pub use claim::{ClaimKind, ClaimRequest};
 pub use local::LocalJob;
 
 use super::{DbError, TenantId, TenantTx};

@@ -1,5 +1,7 @@
 //! What a mail about an appointment tells, as it is at the moment of sending.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
@@ -78,8 +80,22 @@ struct Row {
 /// # Errors
 /// Faults of the database.
 pub async fn of_appointment(tx: &TenantTx, appointment: Uuid) -> Result<Option<AppointmentContent>, Failure> {
-    let row: Option<Row> = tx
-        .find(
+    Ok(of_appointments(tx, vec![appointment]).await?.remove(&appointment))
+}
+
+/// What is to be told about each of these appointments, in one statement.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn of_appointments(
+    tx: &TenantTx,
+    appointments: Vec<Uuid>,
+) -> Result<HashMap<Uuid, AppointmentContent>, Failure> {
+    if appointments.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows: Vec<Row> = tx
+        .all(
             "SELECT a.id AS appointment, a.code, a.status, a.channel, a.revision, a.start_at, a.end_at, a.cancel_reason,
                  coalesce((
                      SELECT jsonb_agg(jsonb_build_object('treatment', t.name, 'professional', w.name, 'room', r.name) ORDER BY i.position)
@@ -92,11 +108,11 @@ pub async fn of_appointment(tx: &TenantTx, appointment: Uuid) -> Result<Option<A
                  c.trade_name AS centre_name, c.locale AS centre_locale, c.logo_url AS centre_logo
              FROM appointments a JOIN branches b ON b.id = a.branch_id CROSS JOIN centre_profile c
                  LEFT JOIN patients p ON p.id = a.patient_id
-             WHERE a.id = $1",
-            [appointment.into()],
+             WHERE a.id = ANY ($1)",
+            [appointments.into()],
         )
         .await?;
-    row.map(AppointmentContent::try_from).transpose()
+    rows.into_iter().map(|row| Ok((row.appointment, row.try_into()?))).collect()
 }
 
 impl TryFrom<Row> for AppointmentContent {

@@ -1,32 +1,30 @@
-//! The steps of sending one mail: decide and mark it SENDING, then, after the hand-over, write what became of it.
+//! The steps of sending mails: decide and mark them SENDING, then, after the hand-over, write what became of each.
 //!
-//! The mark is committed before the hand-over. Results are fenced by the number of the attempt: whoever lost the mail
-//! to another attempt writes nothing.
+//! The mark is committed before the hand-over. Mails of one centre that are due together are decided together, in as many
+//! statements as one.
+
+mod links;
+mod results;
+
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde_json::json;
 use uuid::Uuid;
 
+pub use links::Links;
+pub use results::{give_up, put_back, refused, sent};
+
 use super::{
     EmailKind, EmailStatus,
     account::{self, AccountContent},
-    bounces,
     content::{self, AppointmentContent},
 };
 use crate::{
-    auth::{Actor, Permission, Scope, word},
+    auth::{Actor, Permission, Scope},
     db::TenantTx,
-    domain::{
-        change::{Change, Changes},
-        cx::Cx,
-        facts::facts,
-        identity::{
-            account_link,
-            capability::{self, NewToken, Purpose},
-        },
-        refusal::Failure,
-    },
+    domain::{cx::Cx, identity::account_link, refusal::Failure},
 };
 
 /// What to do with a mail whose job has come.
@@ -79,8 +77,8 @@ pub struct AboutAppointment {
     pub content: AppointmentContent,
     /// When a moved appointment was before.
     pub previous_start: Option<DateTime<Utc>>,
-    /// The patient's links: `(confirm, manage)`; none in mails that have none.
-    pub links: Option<(String, String)>,
+    /// The patient's links; none in mails that have none.
+    pub links: Option<Links>,
 }
 
 impl Mail {
@@ -97,6 +95,7 @@ impl Mail {
 
 #[derive(FromQueryResult)]
 struct Row {
+    id: Uuid,
     kind: String,
     status: String,
     recipient: String,
@@ -108,116 +107,146 @@ struct Row {
     previous_start: Option<DateTime<Utc>>,
 }
 
-/// Decides by what is true now, and marks the mail SENDING if it goes.
+/// Why a mail is not sent, for good.
+type NotSent = (EmailStatus, &'static str);
+
+/// Decides by what is true now, and marks those mails SENDING that go: a decision for each. Only for mails about accounts
+/// there is a statement for each of them.
 ///
 /// # Errors
 /// When the actor may not, or the centre is closed; faults of the database.
-pub async fn begin(cx: &Cx, actor: &Actor, id: Uuid) -> Result<Decision, Failure> {
+pub async fn begin(cx: &Cx, actor: &Actor, ids: &[Uuid]) -> Result<HashMap<Uuid, Decision>, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Centre)?;
     let tx = cx.write(actor).await?;
-    let decision = decide(cx, &tx, id).await?;
-    tx.commit().await?;
-    Ok(decision)
-}
-
-async fn decide(cx: &Cx, tx: &TenantTx, id: Uuid) -> Result<Decision, Failure> {
-    let now = cx.now();
-    let row: Option<Row> = tx
-        .find(
-            "SELECT kind, status, recipient, message_id, attempts, due_at, expires_at, related_id, previous_start
-             FROM email_messages WHERE id = $1 FOR UPDATE",
-            [id.into()],
+    let rows: Vec<Row> = tx
+        .all(
+            "SELECT id, kind, status, recipient, message_id, attempts, due_at, expires_at, related_id, previous_start
+             FROM email_messages WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
+            [ids.to_vec().into()],
         )
         .await?;
-    let Some(row) = row else {
-        return Ok(Decision::Dropped(EmailStatus::Cancelled));
-    };
+    // What is not found has been taken out.
+    let mut decisions: HashMap<Uuid, Decision> =
+        ids.iter().map(|id| (*id, Decision::Dropped(EmailStatus::Cancelled))).collect();
+    let (mut going, mut dropped) = (Vec::new(), Vec::new());
+    for row in rows {
+        let id = row.id;
+        match judge(row, cx.now())? {
+            Judged::Goes(mail) => going.push(mail),
+            Judged::Drops(why) => dropped.push((id, why)),
+            Judged::Is(decision) => drop(decisions.insert(id, decision)),
+        }
+    }
+    let told = tell(cx, &tx, going, &mut dropped).await?;
+    let told = put_suppressed_aside(&tx, told, &mut dropped).await?;
+    links::put(cx, &tx, &told).await?;
+    mark(cx, &tx, &told).await?;
+    drop_mails(cx, &tx, &dropped).await?;
+    tx.commit().await?;
+    decisions.extend(dropped.into_iter().map(|(id, (status, _))| (id, Decision::Dropped(status))));
+    decisions.extend(told.into_iter().map(|mail| (mail.id, Decision::Send(Box::new(mail)))));
+    Ok(decisions)
+}
+
+/// A mail that goes, if what it is about still wants it.
+struct Going {
+    row: Row,
+    kind: EmailKind,
+    repeated: bool,
+}
+
+enum Judged {
+    Goes(Going),
+    Drops(NotSent),
+    Is(Decision),
+}
+
+/// What the row alone says.
+fn judge(row: Row, now: DateTime<Utc>) -> Result<Judged, Failure> {
     let (kind, status) = (EmailKind::parse(&row.kind)?, EmailStatus::parse(&row.status)?);
     let repeated = match status {
         EmailStatus::Scheduled => false,
         // The worker that marked it fell silent, before, during or after the hand-over.
         EmailStatus::Sending if kind.is_repeated_when_unsure() => true,
         EmailStatus::Sending => {
-            return drop_mail(cx, tx, id, EmailStatus::Failed, "the worker fell silent during the hand-over").await;
+            return Ok(Judged::Drops((EmailStatus::Failed, "the worker fell silent during the hand-over")));
         }
-        decided => return Ok(Decision::Dropped(decided)),
+        decided => return Ok(Judged::Is(Decision::Dropped(decided))),
     };
     if row.due_at > now {
-        return Ok(Decision::NotYet(row.due_at));
+        return Ok(Judged::Is(Decision::NotYet(row.due_at)));
     }
     if row.expires_at.is_some_and(|end| end <= now) {
-        return drop_mail(cx, tx, id, EmailStatus::Expired, "too late: what it is about has begun or ended").await;
+        return Ok(Judged::Drops((EmailStatus::Expired, "too late: what it is about has begun or ended")));
     }
-    let told = match kind {
-        EmailKind::Invite => about_account(cx, tx, account_link::Purpose::Invite, id, &row).await?,
-        EmailKind::PasswordReset => about_account(cx, tx, account_link::Purpose::PasswordReset, id, &row).await?,
-        _ => about_appointment(cx, tx, kind, id, &row).await?,
-    };
-    let (recipient, about) = match told {
-        Ok(told) => told,
-        Err(why) => return drop_mail(cx, tx, id, EmailStatus::Cancelled, why).await,
-    };
-    let suppressed: Option<bool> = tx
-        .scalar("SELECT EXISTS (SELECT 1 FROM suppressions WHERE email = lower($1))", [recipient.clone().into()])
-        .await?;
-    if suppressed == Some(true) {
-        return drop_mail(cx, tx, id, EmailStatus::Suppressed, "the address does not take mail").await;
+    Ok(Judged::Goes(Going { row, kind, repeated }))
+}
+
+/// Those that are still wanted, with what they tell.
+async fn tell(
+    cx: &Cx,
+    tx: &TenantTx,
+    going: Vec<Going>,
+    dropped: &mut Vec<(Uuid, NotSent)>,
+) -> Result<Vec<Mail>, Failure> {
+    let appointments = going.iter().filter(|mail| account_purpose(mail.kind).is_none());
+    let appointments = appointments.filter_map(|mail| mail.row.related_id).collect();
+    let contents = content::of_appointments(tx, appointments).await?;
+    let mut told = Vec::new();
+    for Going { row, kind, repeated } in going {
+        let about = match account_purpose(kind) {
+            Some(purpose) => about_account(cx, tx, purpose, &row).await?,
+            None => about_appointment(cx, tx, kind, &row, row.related_id.and_then(|id| contents.get(&id))),
+        };
+        match about {
+            Err(why) => dropped.push((row.id, (EmailStatus::Cancelled, why))),
+            Ok((recipient, about)) => told.push(Mail {
+                id: row.id,
+                kind,
+                recipient,
+                message_id: row.message_id,
+                attempt: row.attempts + 1,
+                date: row.due_at,
+                expires_at: row.expires_at,
+                repeated,
+                about,
+            }),
+        }
     }
-    let attempt = row.attempts + 1;
-    // A mark that a crash of the database forgets leaves the mail SCHEDULED. Where that means what SENDING would mean,
-    // handing it over again, nobody waits for the disk.
-    tx.run(
-        "WITH soon AS (SELECT CASE WHEN $5 THEN set_config('synchronous_commit', 'off', true) END)
-         UPDATE email_messages SET status = 'SENDING', attempts = $2, recipient = $3, updated_at = $4 FROM soon WHERE id = $1",
-        [id.into(), attempt.into(), recipient.clone().into(), now.into(), kind.is_repeated_when_unsure().into()],
-    )
-    .await?;
-    Ok(Decision::Send(Box::new(Mail {
-        id,
-        kind,
-        recipient,
-        message_id: row.message_id,
-        attempt,
-        date: row.due_at,
-        expires_at: row.expires_at,
-        repeated,
-        about,
-    })))
+    Ok(told)
+}
+
+/// Of a mail about an account: what its link is for.
+fn account_purpose(kind: EmailKind) -> Option<account_link::Purpose> {
+    match kind {
+        EmailKind::Invite => Some(account_link::Purpose::Invite),
+        EmailKind::PasswordReset => Some(account_link::Purpose::PasswordReset),
+        _ => None,
+    }
 }
 
 /// To whom a mail goes and what it tells, or why it is not wanted any more.
 type Told = Result<(String, About), &'static str>;
 
-async fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, id: Uuid, row: &Row) -> Result<Told, Failure> {
-    let content = match row.related_id {
-        Some(appointment) => content::of_appointment(tx, appointment).await?,
-        None => None,
-    };
-    let Some(content) = content else { return Ok(Err("what it is about is gone")) };
+fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, row: &Row, content: Option<&AppointmentContent>) -> Told {
+    let content = content.cloned().ok_or("what it is about is gone")?;
     if !is_wanted(kind, &content) {
-        return Ok(Err("the appointment has changed"));
+        return Err("the appointment has changed");
     }
     // The patient's address of today: an address that was corrected is the one to write to.
     let recipient = if kind.is_to_patient() { content.patient_email.clone() } else { Some(row.recipient.clone()) };
-    let Some(recipient) = recipient else { return Ok(Err("the patient has no address any more")) };
-    let links = if kind.is_to_patient() && kind != EmailKind::AppointmentCancelled {
-        Some(links(cx, tx, id, &content).await?)
-    } else {
-        None
-    };
-    let about = AboutAppointment { content, previous_start: row.previous_start, links };
-    Ok(Ok((recipient, About::Appointment(Box::new(about)))))
+    let recipient = recipient.ok_or("the patient has no address any more")?;
+    let has_links = kind.is_to_patient() && kind != EmailKind::AppointmentCancelled;
+    let links = has_links.then(|| Links::of(cx, tx.tenant(), row.id));
+    Ok((
+        recipient,
+        About::Appointment(Box::new(AboutAppointment { content, previous_start: row.previous_start, links })),
+    ))
 }
 
-async fn about_account(
-    cx: &Cx,
-    tx: &TenantTx,
-    purpose: account_link::Purpose,
-    id: Uuid,
-    row: &Row,
-) -> Result<Told, Failure> {
+async fn about_account(cx: &Cx, tx: &TenantTx, purpose: account_link::Purpose, row: &Row) -> Result<Told, Failure> {
     let content = match row.related_id {
-        Some(user) => account::content(cx, tx, purpose, id, user).await?,
+        Some(user) => account::content(cx, tx, purpose, row.id, user).await?,
         None => None,
     };
     Ok(match content {
@@ -235,133 +264,65 @@ pub(super) fn is_wanted(kind: EmailKind, content: &AppointmentContent) -> bool {
     }
 }
 
-async fn drop_mail(cx: &Cx, tx: &TenantTx, id: Uuid, status: EmailStatus, why: &str) -> Result<Decision, Failure> {
+async fn put_suppressed_aside(
+    tx: &TenantTx,
+    told: Vec<Mail>,
+    dropped: &mut Vec<(Uuid, NotSent)>,
+) -> Result<Vec<Mail>, Failure> {
+    if told.is_empty() {
+        return Ok(told);
+    }
+    let addresses: Vec<String> = told.iter().map(|mail| mail.recipient.clone()).collect();
+    let suppressed: Vec<String> = tx
+        .scalars(
+            "SELECT address FROM unnest($1::text[]) AS address WHERE EXISTS (SELECT 1 FROM suppressions WHERE email = lower(address))",
+            [addresses.into()],
+        )
+        .await?;
+    let suppressed: HashSet<String> = suppressed.into_iter().collect();
+    let (aside, told): (Vec<Mail>, _) = told.into_iter().partition(|mail| suppressed.contains(&mail.recipient));
+    let why = (EmailStatus::Suppressed, "the address does not take mail");
+    dropped.extend(aside.into_iter().map(|mail| (mail.id, why)));
+    Ok(told)
+}
+
+async fn mark(cx: &Cx, tx: &TenantTx, mails: &[Mail]) -> Result<(), Failure> {
+    if mails.is_empty() {
+        return Ok(());
+    }
+    // A mark that a crash of the database forgets leaves the mail SCHEDULED. Where that means what SENDING would mean,
+    // handing it over again, nobody waits for the disk.
+    let soon = mails.iter().all(|mail| mail.kind.is_repeated_when_unsure());
     tx.run(
-        "UPDATE email_messages SET status = $2, last_error = $3, updated_at = $4 WHERE id = $1",
-        [id.into(), status.as_str().into(), why.into(), cx.now().into()],
+        "WITH soon AS (SELECT CASE WHEN $5 THEN set_config('synchronous_commit', 'off', true) END)
+         UPDATE email_messages m SET status = 'SENDING', attempts = mail.attempt, recipient = mail.recipient, updated_at = $4
+         FROM soon, unnest($1::uuid[], $2::int[], $3::text[]) AS mail (id, attempt, recipient) WHERE m.id = mail.id",
+        [
+            mails.iter().map(|mail| mail.id).collect::<Vec<_>>().into(),
+            mails.iter().map(|mail| mail.attempt).collect::<Vec<_>>().into(),
+            mails.iter().map(|mail| mail.recipient.clone()).collect::<Vec<_>>().into(),
+            cx.now().into(),
+            soon.into(),
+        ],
     )
     .await?;
-    Ok(Decision::Dropped(status))
+    Ok(())
 }
 
-/// Single-use links of one mail. Derived from the mail, so that a copy of it carries the same ones; only hashes are kept.
-async fn links(cx: &Cx, tx: &TenantTx, email: Uuid, content: &AppointmentContent) -> Result<(String, String), Failure> {
-    let tenant = tx.tenant();
-    let secret = |purpose: Purpose| {
-        let body = format!("{}\n{}\n{email}", purpose.as_str(), tenant.id.0);
-        format!("{}{}.{}", word::CAPABILITY, tenant.key, cx.seal.secret_word(body.as_bytes()))
-    };
-    let (confirm, manage) = (secret(Purpose::AppointmentConfirm), secret(Purpose::AppointmentManage));
-    let once = |word, purpose| NewToken {
-        word,
-        purpose,
-        resource: content.appointment,
-        max_uses: 1,
-        expires_at: content.start,
-    };
-    let tokens = [once(&confirm, Purpose::AppointmentConfirm), once(&manage, Purpose::AppointmentManage)];
-    capability::put(cx, tx, &tokens).await?;
-    let page = |token: &str| format!("{}/a/{token}", cx.public_url);
-    Ok((page(&confirm), page(&manage)))
-}
-
-/// The relay has taken it. False: this attempt had lost the mail to another.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn sent(cx: &Cx, actor: &Actor, mail: &Mail, subject: &str) -> Result<bool, Failure> {
-    actor.require(Permission::AgendaWrite, Scope::Centre)?;
-    let tx = cx.write(actor).await?;
-    let written = tx
-        .run(
-            "UPDATE email_messages SET status = 'SENT', sent_at = $3, subject = $4, last_error = NULL, updated_at = $3
-             WHERE id = $1 AND attempts = $2 AND status = 'SENDING'",
-            [mail.id.into(), mail.attempt.into(), cx.now().into(), subject.into()],
-        )
-        .await?;
-    if written == 0 {
-        tx.rollback().await?;
-        return Ok(false);
+async fn drop_mails(cx: &Cx, tx: &TenantTx, dropped: &[(Uuid, NotSent)]) -> Result<(), Failure> {
+    if dropped.is_empty() {
+        return Ok(());
     }
-    let change = Change {
-        data: mail.data(),
-        before: Some(facts!({ "status": EmailStatus::Sending.as_str() })),
-        after: Some(facts!({ "status": EmailStatus::Sent.as_str(), "attempt": mail.attempt })),
-        ..Change::event("email.sent", "sendEmail", "EmailMessage", mail.id)
-    };
-    cx.commit(tx, Changes::one(actor, change)).await?;
-    Ok(true)
-}
-
-/// The relay has not taken it, and another attempt may succeed.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn put_back(cx: &Cx, actor: &Actor, mail: &Mail, error: &str) -> Result<bool, Failure> {
-    actor.require(Permission::AgendaWrite, Scope::Centre)?;
-    let tx = cx.write(actor).await?;
-    let written = tx
-        .run(
-            "UPDATE email_messages SET status = 'SCHEDULED', last_error = $3, updated_at = $4
-             WHERE id = $1 AND attempts = $2 AND status = 'SENDING'",
-            [mail.id.into(), mail.attempt.into(), error.into(), cx.now().into()],
-        )
-        .await?;
-    tx.commit().await?;
-    Ok(written == 1)
-}
-
-/// The relay will never take it. With `suppress`, the address gets no more mail.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn refused(cx: &Cx, actor: &Actor, mail: &Mail, error: &str, suppress: bool) -> Result<bool, Failure> {
-    actor.require(Permission::AgendaWrite, Scope::Centre)?;
-    let status = if suppress { EmailStatus::Bounced } else { EmailStatus::Failed };
-    let tx = cx.write(actor).await?;
-    let written = tx
-        .run(
-            "UPDATE email_messages SET status = $5, last_error = $3, updated_at = $4
-             WHERE id = $1 AND attempts = $2 AND status = 'SENDING'",
-            [mail.id.into(), mail.attempt.into(), error.into(), cx.now().into(), status.as_str().into()],
-        )
-        .await?;
-    if written == 0 {
-        tx.rollback().await?;
-        return Ok(false);
-    }
-    let mut changes = Changes::by(actor);
-    if suppress {
-        tx.run(
-            "INSERT INTO suppressions (id, email, reason, at) VALUES ($1, lower($2), 'HARD_BOUNCE', $3) ON CONFLICT (email) DO NOTHING",
-            [cx.new_id().into(), mail.recipient.clone().into(), cx.now().into()],
-        )
-        .await?;
-        changes.push(Change {
-            data: mail.data(),
-            before: Some(facts!({ "status": EmailStatus::Sending.as_str() })),
-            after: Some(facts!({ "status": status.as_str(), "attempt": mail.attempt })),
-            ..Change::event("email.bounced", "sendEmail", "EmailMessage", mail.id)
-        });
-        bounces::judge(cx, &tx, mail.id, &mut changes).await?;
-    }
-    cx.commit(tx, changes).await?;
-    Ok(true)
-}
-
-/// Its job has been given up: a row that still waits is not going to be sent.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn give_up(cx: &Cx, actor: &Actor, id: Uuid, error: &str) -> Result<(), Failure> {
-    actor.require(Permission::AgendaWrite, Scope::Centre)?;
-    let tx = cx.write(actor).await?;
     tx.run(
-        "UPDATE email_messages SET status = 'FAILED', last_error = $2, updated_at = $3
-         WHERE id = $1 AND status IN ('SCHEDULED', 'SENDING')",
-        [id.into(), error.into(), cx.now().into()],
+        "UPDATE email_messages m SET status = mail.status, last_error = mail.why, updated_at = $4
+         FROM unnest($1::uuid[], $2::text[], $3::text[]) AS mail (id, status, why) WHERE m.id = mail.id",
+        [
+            dropped.iter().map(|(id, _)| *id).collect::<Vec<_>>().into(),
+            dropped.iter().map(|(_, (status, _))| status.as_str().to_owned()).collect::<Vec<_>>().into(),
+            dropped.iter().map(|(_, (_, why))| (*why).to_owned()).collect::<Vec<_>>().into(),
+            cx.now().into(),
+        ],
     )
     .await?;
-    tx.commit().await?;
     Ok(())
 }

@@ -1,17 +1,20 @@
-//! Sends one mail: decide and mark, render, hand over, write what became of it. No transaction is open while the relay
-//! has the word.
+//! Sends mails: decide and mark, render, hand over, write what became of them. No transaction is open while the relay has
+//! the word.
 
 use std::{
     num::NonZeroU32,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
+use futures::stream::{FuturesUnordered, StreamExt};
 use uuid::Uuid;
 
 use crate::{
     db::ClaimedJob,
     domain::{
+        cx::Cx,
         notifications::{
             EmailKind, SEND_JOB,
             account::AccountContent,
@@ -29,6 +32,12 @@ use crate::{
     },
 };
 
+/// Most mails that are decided, handed over and marked together.
+const TOGETHER: usize = 8;
+
+/// How long it is waited for others that are handed over, to mark them together.
+const GATHER: Duration = Duration::from_millis(50);
+
 /// Longest pause before a mail is offered again: relays that ask for patience mean minutes.
 const LONGEST_PAUSE_S: u32 = 900;
 
@@ -42,6 +51,26 @@ pub(super) struct SendMail {
 #[derive(serde::Deserialize)]
 struct Payload {
     email_id: Uuid,
+}
+
+fn email(job: &ClaimedJob) -> Option<Uuid> {
+    serde_json::from_value::<Payload>(job.payload.clone()).ok().map(|payload| payload.email_id)
+}
+
+/// A mail that is marked SENDING, and the job that brings it.
+struct Going<'a> {
+    /// The job's number among those that run together.
+    nth: usize,
+    job: &'a ClaimedJob,
+    mail: Box<Mail>,
+}
+
+/// What the relay made of a mail.
+enum Handed {
+    /// It has it; that is still to be written.
+    Taken { subject: String },
+    /// It has not, which is written. What becomes of the job.
+    Over(Outcome),
 }
 
 impl SendMail {
@@ -58,7 +87,29 @@ impl SendMail {
             .map_err(Clone::clone)
     }
 
-    async fn deliver(&self, run: &Run, job: &ClaimedJob, mail: &Mail) -> Result<Outcome, Failure> {
+    /// Hands all of them over at once. Those that the relay has taken within a moment are marked SENT together; nobody
+    /// waits for one that it takes longer with.
+    async fn deliver(&self, run: &Run, going: &[Going<'_>], outcomes: &mut [Outcome]) {
+        let hand_over = |one| async move { (one, self.hand_over(run, one).await) };
+        let mut handovers: FuturesUnordered<_> = going.iter().map(hand_over).collect();
+        while let Some(first) = handovers.next().await {
+            let mut handed = vec![first];
+            let others = async {
+                while let Some(one) = handovers.next().await {
+                    handed.push(one);
+                }
+            };
+            // What is not there by then is in a later round.
+            let _timeout = tokio::time::timeout(GATHER, others).await;
+            for (nth, outcome) in settle(run, handed).await {
+                if let Some(place) = outcomes.get_mut(nth) {
+                    *place = outcome;
+                }
+            }
+        }
+    }
+
+    async fn hand_over(&self, run: &Run, Going { job, mail, .. }: &Going<'_>) -> Result<Handed, Failure> {
         let (cx, actor) = (&run.cx, &run.actor);
         let count = |result: &'static str| {
             metrics::counter!("horae_mails_total", "kind" => mail.kind.as_str(), "result" => result).increment(1);
@@ -72,14 +123,13 @@ impl SendMail {
             Err(why) => {
                 count("failed");
                 delivery::refused(cx, actor, mail, &why, false).await?;
-                return Ok(Outcome::Done);
+                return Ok(Handed::Over(Outcome::Done));
             }
         };
         let error = match self.mailer.send(&outgoing).await {
             Ok(_) => {
                 count("sent");
-                delivery::sent(cx, actor, mail, &outgoing.subject).await?;
-                return Ok(Outcome::Done);
+                return Ok(Handed::Taken { subject: outgoing.subject });
             }
             Err(error) => error,
         };
@@ -87,26 +137,26 @@ impl SendMail {
         if !error.is_transient() {
             count(if error.is_address_rejected() { "bounced" } else { "failed" });
             delivery::refused(cx, actor, mail, &text, error.is_address_rejected()).await?;
-            return Ok(Outcome::Done);
+            return Ok(Handed::Over(Outcome::Done));
         }
         if error.may_have_been_delivered() && !mail.kind.is_repeated_when_unsure() {
             count("failed");
             delivery::refused(cx, actor, mail, &text, false).await?;
-            return Ok(Outcome::Done);
+            return Ok(Handed::Over(Outcome::Done));
         }
         count("later");
         if error.may_have_been_delivered() {
             metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
         }
         delivery::put_back(cx, actor, mail, &text).await?;
-        Ok(match error {
+        Ok(Handed::Over(match error {
             // The relay is at fault and not this mail: it waits as long as it makes sense.
             SendError::Unreachable { .. } => {
                 let seed = job.id.unsigned_abs() ^ u64::from(mail.attempt.unsigned_abs());
                 Outcome::RetryAt(cx.now() + backoff::pause(mail.attempt, LONGEST_PAUSE_S, seed))
             }
             _ => Outcome::Failed(text),
-        })
+        }))
     }
 
     fn render(&self, run: &Run, mail: &Mail) -> Result<OutgoingMail, String> {
@@ -119,7 +169,7 @@ impl SendMail {
     fn render_appointment(&self, run: &Run, mail: &Mail, about: &AboutAppointment) -> Result<OutgoingMail, String> {
         let content = &about.content;
         let locale = Locale::from_language_tag(&content.centre_locale).unwrap_or(Locale::Es);
-        let appointment = appointment(about);
+        let appointment = appointment(&run.cx, about);
         let to_name = if mail.kind.is_to_patient() { content.patient_name.as_str() } else { "" };
         let to = mailbox(to_name, &mail.recipient).map_err(unwritable)?;
         let from = self.from(&content.centre_name)?;
@@ -191,6 +241,29 @@ impl SendMail {
     }
 }
 
+/// Marks those SENT that the relay has taken. What becomes of each job, by its number.
+async fn settle(run: &Run, handed: Vec<(&Going<'_>, Result<Handed, Failure>)>) -> Vec<(usize, Outcome)> {
+    let mut taken: Vec<(usize, &Mail, String)> = Vec::new();
+    let mut settled = Vec::with_capacity(handed.len());
+    for (one, handed) in handed {
+        match handed {
+            Ok(Handed::Taken { subject }) => taken.push((one.nth, &one.mail, subject)),
+            Ok(Handed::Over(outcome)) => settled.push((one.nth, outcome)),
+            Err(failure) => settled.push((one.nth, Outcome::from_failure(&failure))),
+        }
+    }
+    if taken.is_empty() {
+        return settled;
+    }
+    let mails: Vec<(&Mail, &str)> = taken.iter().map(|(_, mail, subject)| (*mail, subject.as_str())).collect();
+    let outcome = match run.cx.retrying(|| delivery::sent(&run.cx, &run.actor, &mails)).await {
+        Ok(_) => Outcome::Done,
+        Err(failure) => Outcome::from_failure(&failure),
+    };
+    settled.extend(taken.iter().map(|(nth, ..)| (*nth, outcome.clone())));
+    settled
+}
+
 fn unwritable(_: InvalidMailbox) -> String {
     "the address cannot be written into a mail".to_owned()
 }
@@ -203,28 +276,44 @@ impl Runner for SendMail {
 
     fn limits(&self) -> Limits {
         // About five hours of asking a relay that says "later".
-        Limits { tries: 30, longest_pause_s: LONGEST_PAUSE_S, ..Limits::default() }
+        Limits { tries: 30, together: TOGETHER, longest_pause_s: LONGEST_PAUSE_S, ..Limits::default() }
     }
 
     async fn run(&self, run: &Run, job: &ClaimedJob) -> Outcome {
-        let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else {
-            return Outcome::Fail("the payload names no mail".to_owned());
+        let outcome = self.run_together(run, std::slice::from_ref(job)).await.pop();
+        outcome.unwrap_or_else(|| Outcome::Failed("nothing was said of the mail".to_owned()))
+    }
+
+    async fn run_together(&self, run: &Run, jobs: &[ClaimedJob]) -> Vec<Outcome> {
+        let emails: Vec<Option<Uuid>> = jobs.iter().map(email).collect();
+        let known: Vec<Uuid> = emails.iter().flatten().copied().collect();
+        for _ in &known {
+            self.pace.turn().await;
+        }
+        let mut decisions = match run.cx.retrying(|| delivery::begin(&run.cx, &run.actor, &known)).await {
+            Ok(decisions) => decisions,
+            Err(failure) => return vec![Outcome::from_failure(&failure); jobs.len()],
         };
-        self.pace.turn().await;
-        let decision = run.cx.retrying(|| delivery::begin(&run.cx, &run.actor, payload.email_id)).await;
-        let delivered = match decision {
-            Ok(Decision::Send(mail)) => self.deliver(run, job, &mail).await,
-            Ok(Decision::NotYet(due)) => Ok(Outcome::RetryAt(due)),
-            Ok(Decision::Dropped(_)) => Ok(Outcome::Done),
-            Err(failure) => Err(failure),
-        };
-        delivered.unwrap_or_else(|failure| Outcome::from_failure(&failure))
+        let (mut outcomes, mut going) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for (nth, (job, email)) in jobs.iter().zip(emails).enumerate() {
+            outcomes.push(match email.and_then(|id| decisions.remove(&id)) {
+                Some(Decision::Send(mail)) => {
+                    going.push(Going { nth, job, mail });
+                    Outcome::Failed("nothing was said of the mail".to_owned())
+                }
+                Some(Decision::NotYet(due)) => Outcome::RetryAt(due),
+                Some(Decision::Dropped(_)) => Outcome::Done,
+                None => Outcome::Fail("the payload names no mail".to_owned()),
+            });
+        }
+        self.deliver(run, &going, &mut outcomes).await;
+        outcomes
     }
 
     async fn given_up(&self, run: &Run, job: &ClaimedJob, why: &str) {
-        let Ok(payload) = serde_json::from_value::<Payload>(job.payload.clone()) else { return };
-        if delivery::give_up(&run.cx, &run.actor, payload.email_id, why).await.is_err() {
-            tracing::warn!(email.id = %payload.email_id, "A mail that was given up could not be marked FAILED");
+        let Some(email) = email(job) else { return };
+        if delivery::give_up(&run.cx, &run.actor, email, why).await.is_err() {
+            tracing::warn!(email.id = %email, "A mail that was given up could not be marked FAILED");
         }
     }
 }
@@ -275,9 +364,9 @@ fn previous(start: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, String> {
     start.ok_or_else(|| "the mail does not know the time before the move".to_owned())
 }
 
-fn appointment(about: &AboutAppointment) -> AppointmentMail {
+fn appointment(cx: &Cx, about: &AboutAppointment) -> AppointmentMail {
     let content = &about.content;
-    let (confirm_url, cancel_url) = about.links.clone().unzip();
+    let (confirm_url, cancel_url) = about.links.as_ref().map(|links| links.pages(cx)).unzip();
     AppointmentMail {
         // Somebody who has confirmed already needs no button for it.
         confirm_url: confirm_url.filter(|_| content.status != "CONFIRMED"),

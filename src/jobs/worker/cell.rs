@@ -9,12 +9,13 @@ use std::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
-use super::{Inner, run_one::run_one};
+use super::{Inner, run_claimed::run_claimed};
 use crate::{
-    db::{ClaimRequest, DbError},
+    db::{ClaimKind, ClaimRequest, ClaimedJob, DbError},
     jobs::{
+        Runner,
         schedule::{Seen, enqueue_due},
-        slots::Slots,
+        slots::{Slot, Slots},
     },
 };
 
@@ -176,14 +177,12 @@ impl Cell {
         if free == 0 {
             return Ok(Claimed::PerhapsMore);
         }
-        let kinds = inner
-            .runners
-            .values()
-            .map(|runner| {
-                let free = counts.kind_free(runner.kind(), runner.limits().at_once, options.slots);
-                (runner.kind().to_owned(), number(free))
-            })
-            .collect();
+        let kind = |runner: &Arc<dyn Runner>| {
+            let limits = runner.limits();
+            let free = counts.kind_free(runner.kind(), limits.at_once, options.slots);
+            ClaimKind { kind: runner.kind().to_owned(), free: number(free), together: number(limits.together) }
+        };
+        let kinds = inner.runners.values().map(kind).collect();
         let request = ClaimRequest {
             worker: self.worker,
             now: inner.cx.now(),
@@ -196,15 +195,15 @@ impl Cell {
         };
         let jobs = inner.cx.db.claim_jobs(&self.name, &request).await?;
         let full = jobs.len() >= free;
-        for job in jobs {
-            let slot = self.slots.take(&job);
+        for jobs in batches(jobs, |kind| inner.runners.get(kind).map_or(1, |runner| runner.limits().together)) {
+            let slots: Vec<Slot> = jobs.iter().map(|job| self.slots.take(job)).collect();
             let stop = self.cut.child_token();
-            self.lock().insert((job.id, job.claim), stop.clone());
+            self.lock().extend(jobs.iter().map(|job| ((job.id, job.claim), stop.clone())));
             let cell = Arc::clone(self);
             self.tasks.spawn(async move {
-                run_one(&cell.inner, &cell.name, &job, &stop).await;
-                cell.lock().remove(&(job.id, job.claim));
-                drop(slot);
+                run_claimed(&cell.inner, &cell.name, &jobs, &stop).await;
+                cell.lock().retain(|held, _| !jobs.iter().any(|job| (job.id, job.claim) == *held));
+                drop(slots);
             });
         }
         Ok(if full { Claimed::PerhapsMore } else { Claimed::AllThereWas })
@@ -269,6 +268,28 @@ async fn heartbeat(cell: Arc<Cell>, until: CancellationToken) {
             }
         }
     }
+}
+
+/// Those that may be run together: of one tenant, kind and cause, and tried for the first time. What has failed once is run
+/// by itself, so that a job that cannot be done holds up no other.
+fn batches(jobs: Vec<ClaimedJob>, together: impl Fn(&str) -> usize) -> Vec<Vec<ClaimedJob>> {
+    let mut batches: Vec<Vec<ClaimedJob>> = Vec::new();
+    for job in jobs {
+        let fits = |batch: &&mut Vec<ClaimedJob>| {
+            let alike = |one: &ClaimedJob| {
+                one.attempt == 1
+                    && one.tenant == job.tenant
+                    && one.kind == job.kind
+                    && one.request_id() == job.request_id()
+            };
+            job.attempt == 1 && batch.len() < together(&job.kind) && batch.iter().all(alike)
+        };
+        match batches.iter_mut().find(fits) {
+            Some(batch) => batch.push(job),
+            None => batches.push(vec![job]),
+        }
+    }
+    batches
 }
 
 fn number(count: usize) -> i64 {

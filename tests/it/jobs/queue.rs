@@ -7,7 +7,7 @@ use std::{
 };
 
 use horae::{
-    db::{ClaimRequest, ClaimedJob, Lane, NewJob},
+    db::{ClaimKind, ClaimRequest, ClaimedJob, Lane, NewJob},
     jobs::{Drained, Limits, Outcome, Run, Runner, Worker, WorkerOptions},
 };
 use serde_json::json;
@@ -86,7 +86,7 @@ fn request(app: &TestApp, worker: Uuid, limit: i64) -> ClaimRequest {
         limit,
         per_tenant: limit,
         bulk_limit: limit,
-        kinds: vec![(KIND.to_owned(), limit)],
+        kinds: vec![ClaimKind { kind: KIND.to_owned(), free: limit, together: 1 }],
         running: Vec::new(),
         lease_seconds: 60.0,
     }
@@ -139,12 +139,12 @@ async fn a_worker_that_lost_its_lease_cannot_write_its_result() {
     assert_eq!(db.reclaim_jobs("main").await.unwrap(), 1);
     let second = db.claim_jobs("main", &request(&app, Uuid::from_u128(2), 1)).await.unwrap().pop().unwrap();
     assert_eq!((first.attempt, second.attempt), (1, 2));
-    assert!(!db.finish_job("main", &first).await.unwrap());
+    assert!(db.finish_jobs("main", &[&first]).await.unwrap().is_empty());
     assert!(!db.retry_job("main", &first, app.now(), true, None).await.unwrap());
     assert!(!db.fail_job("main", &first, "late").await.unwrap());
     let kept = db.heartbeat_jobs("main", &[(first.id, first.claim), (second.id, second.claim)], 60.0).await.unwrap();
     assert_eq!(kept, [(second.id, second.claim)]);
-    assert!(db.finish_job("main", &second).await.unwrap());
+    assert_eq!(db.finish_jobs("main", &[&second]).await.unwrap(), [second.id]);
     assert!(states(&app).await.is_empty());
 }
 
@@ -220,6 +220,124 @@ async fn tenants_take_turns_and_somebody_who_waits_comes_before_bulk() {
 }
 
 #[tokio::test]
+async fn no_tenant_waits_for_the_end_of_anothers_work() {
+    let app = TestApp::start().await;
+    for n in 0..100 {
+        enqueue(&app, "alfa", &format!("alfa-{n}"), json!({}), Lane::Transactional).await;
+    }
+    enqueue(&app, "beta", "beta", json!({}), Lane::Transactional).await;
+    let db = &app.app.cx.db;
+    // One slot, and nothing runs: both have had as many turns, and alfa's jobs are older.
+    for _ in 0..99 {
+        let claimed = db.claim_jobs("main", &request(&app, Uuid::from_u128(1), 1)).await.unwrap();
+        assert_eq!(db.finish_jobs("main", &[&claimed[0]]).await.unwrap().len(), 1);
+        if claimed[0].dedup_key == "beta" {
+            return;
+        }
+    }
+    panic!("beta's job has waited for all of alfa's");
+}
+
+#[tokio::test]
+async fn a_turn_is_as_many_jobs_as_run_together() {
+    let app = TestApp::start().await;
+    for n in 0..8 {
+        for slug in ["alfa", "beta"] {
+            enqueue(&app, slug, &format!("{slug}-{n}"), json!({}), Lane::Transactional).await;
+        }
+    }
+    let mut request = request(&app, Uuid::from_u128(1), 4);
+    request.kinds[0].together = 4;
+    let mut orders = Vec::new();
+    for _ in 0..4 {
+        let claimed = app.app.cx.db.claim_jobs("main", &request).await.unwrap();
+        assert!(claimed.iter().all(|job| job.tenant == claimed[0].tenant), "four of one tenant");
+        orders.push(claimed.into_iter().map(|job| job.dedup_key).collect::<Vec<_>>());
+    }
+    orders.sort();
+    let turn = |slug: &str, first: usize| (first..first + 4).map(|n| format!("{slug}-{n}")).collect::<Vec<_>>();
+    assert_eq!(orders, [turn("alfa", 0), turn("alfa", 4), turn("beta", 0), turn("beta", 4)]);
+}
+
+/// Runs jobs together, and remembers with which others.
+#[derive(Default)]
+struct Gathered {
+    ran: Mutex<Vec<Vec<(String, i32)>>>,
+}
+
+#[async_trait::async_trait]
+impl Runner for Gathered {
+    fn kind(&self) -> &'static str {
+        KIND
+    }
+
+    fn limits(&self) -> Limits {
+        Limits { tries: 2, together: 4, ..Limits::default() }
+    }
+
+    async fn run(&self, run: &Run, job: &ClaimedJob) -> Outcome {
+        self.run_together(run, std::slice::from_ref(job)).await.remove(0)
+    }
+
+    async fn run_together(&self, _run: &Run, jobs: &[ClaimedJob]) -> Vec<Outcome> {
+        let keys = jobs.iter().map(|job| (job.dedup_key.clone(), job.attempt)).collect();
+        self.ran.lock().unwrap().push(keys);
+        assert!(!jobs.iter().any(|job| job.payload["do"] == "panic"), "as the payload says");
+        vec![Outcome::Done; jobs.len()]
+    }
+}
+
+#[tokio::test]
+async fn jobs_of_one_cause_run_together_and_by_themselves_once_they_failed() {
+    let app = TestApp::start().await;
+    for (key, payload) in [("a", json!({})), ("b", json!({"do": "panic"})), ("c", json!({})), ("d", json!({}))] {
+        enqueue(&app, "alfa", key, payload, Lane::Transactional).await;
+    }
+    // One more than fits, one of another request, one of another centre.
+    enqueue(&app, "alfa", "e", json!({}), Lane::Transactional).await;
+    let mut other = app.system("alfa").await;
+    other.request_id = "another-request".into();
+    let tx = app.app.cx.write(&other).await.unwrap();
+    let (payload, lane) = (json!({}), Lane::Transactional);
+    let job = NewJob { kind: KIND, dedup_key: "other".to_owned(), payload, due_at: app.now(), lane, local: None };
+    tx.enqueue(job).await.unwrap();
+    tx.commit().await.unwrap();
+    enqueue(&app, "beta", "beta", json!({}), Lane::Transactional).await;
+
+    let runner = Arc::new(Gathered::default());
+    let worker = Worker::new(app.app.cx.clone(), Arc::clone(&app.app.mailer), WorkerOptions::default())
+        .with_runner(Arc::clone(&runner) as Arc<dyn Runner>);
+    let stop = CancellationToken::new();
+    let task = {
+        let (worker, stop) = (worker.clone(), stop.clone());
+        app.app.tasks.spawn(async move { worker.run(stop).await })
+    };
+    let end = tokio::time::Instant::now() + Duration::from_secs(60);
+    loop {
+        let left = states(&app).await;
+        if left.len() == 1 && left.contains_key("b") && left["b"].0 == "FAILED" {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < end, "{left:?}");
+        // Past the pause after a failure.
+        app.clock.advance(chrono::Duration::seconds(1));
+        worker.wake();
+        tokio::task::yield_now().await;
+    }
+    stop.cancel();
+    task.await.unwrap();
+    let mut ran = runner.ran.lock().unwrap().clone();
+    ran.sort();
+    let of = |keys: &str, attempt: i32| keys.chars().map(|key| (key.to_string(), attempt)).collect::<Vec<_>>();
+    let named = |key: &str| vec![(key.to_owned(), 1)];
+    let wanted =
+        [of("a", 2), of("abcd", 1), of("b", 2), named("beta"), of("c", 2), of("d", 2), of("e", 1), named("other")];
+    let mut wanted = wanted.to_vec();
+    wanted.sort();
+    assert_eq!(ran, wanted);
+}
+
+#[tokio::test]
 async fn the_caps_of_tenant_kind_and_lane_hold_in_one_claim() {
     let app = TestApp::start().await;
     for n in 0..10 {
@@ -233,7 +351,7 @@ async fn the_caps_of_tenant_kind_and_lane_hold_in_one_claim() {
     };
     assert_eq!(db.claim_jobs("main", &capped(|r| r.per_tenant = 2)).await.unwrap().len(), 2);
     assert_eq!(db.claim_jobs("main", &capped(|r| r.bulk_limit = 3)).await.unwrap().len(), 3);
-    assert_eq!(db.claim_jobs("main", &capped(|r| r.kinds[0].1 = 1)).await.unwrap().len(), 1);
+    assert_eq!(db.claim_jobs("main", &capped(|r| r.kinds[0].free = 1)).await.unwrap().len(), 1);
     assert_eq!(db.claim_jobs("main", &capped(|r| r.kinds.clear())).await.unwrap().len(), 0);
 }
 

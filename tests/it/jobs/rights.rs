@@ -46,9 +46,10 @@ async fn what_jobs_do_is_refused_to_who_may_nothing() {
     let email = email.unwrap();
     desk.app.clock.set("2026-07-13T12:05:00Z".parse().unwrap());
 
-    assert_denied("begin", delivery::begin(cx, nobody, email).await);
-    let Decision::Send(mail) = delivery::begin(cx, &desk.system, email).await.unwrap() else { panic!("it is due") };
-    assert_denied("sent", delivery::sent(cx, nobody, &mail, "Hora").await);
+    assert_denied("begin", delivery::begin(cx, nobody, &[email]).await);
+    let decided = delivery::begin(cx, &desk.system, &[email]).await.unwrap().remove(&email);
+    let Some(Decision::Send(mail)) = decided else { panic!("it is due") };
+    assert_denied("sent", delivery::sent(cx, nobody, &[(&mail, "Hora")]).await);
     assert_denied("put_back", delivery::put_back(cx, nobody, &mail, "later").await);
     assert_denied("refused", delivery::refused(cx, nobody, &mail, "never", true).await);
     assert_denied("give_up", delivery::give_up(cx, nobody, email, "enough").await);
@@ -58,7 +59,8 @@ async fn what_jobs_do_is_refused_to_who_may_nothing() {
     assert_denied("prune", retention::prune(cx, nobody, retention::ENDED).await);
     assert_denied("send_password_reset", send_password_reset::run(cx, nobody, email).await);
     assert_denied("expire_hold", expire_hold::run(cx, nobody, booked.id).await);
-    assert!(delivery::sent(cx, &desk.system, &mail, "Hora").await.unwrap(), "nothing of it touched the mail");
+    let sent = delivery::sent(cx, &desk.system, &[(&mail, "Hora")]).await.unwrap();
+    assert_eq!(sent, [email], "nothing of it touched the mail");
 }
 
 #[tokio::test]

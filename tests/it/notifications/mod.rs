@@ -6,5 +6,6 @@ mod page;
 mod reminders;
 mod resend;
 mod timing;
+mod together;
 
 pub use desk::Desk;
