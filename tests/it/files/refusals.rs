@@ -2,7 +2,11 @@
 
 use axum::http::Method;
 use chrono::TimeDelta;
-use horae::{auth::BuiltinRole, schema::id::Kind};
+use horae::{
+    auth::{Actor, BuiltinRole, PermissionSet},
+    domain::files::{Part, links, query},
+    schema::id::Kind,
+};
 use image::ImageFormat;
 use serde_json::{Value, json};
 
@@ -109,11 +113,18 @@ async fn what_is_brought_for_an_import_is_for_who_brought_it() {
     // A job reads it where it lies.
     let system = archive.clinic.app.system("alfa").await;
     let id = crate::centre::local(&archive.clinic.app, "alfa", Kind::Attachment, &file["id"]).await;
-    let (found, mut open) =
-        horae::domain::files::query::open(&archive.clinic.centre.cx, &system, id).await.unwrap().unwrap();
+    let (found, mut open) = query::open(&archive.clinic.centre.cx, &system, id).await.unwrap().unwrap();
     let mut text = String::new();
     std::io::Read::read_to_string(&mut open, &mut text).unwrap();
     assert_eq!((found.file_name.as_str(), text.as_bytes()), ("pacientes.csv", &bytes[..]));
+    // Who brought it and may do nothing any more sees it no more.
+    let now = Actor { permissions: PermissionSet::default(), ..(*archive.clinic.actor).clone() };
+    let cx = &archive.clinic.centre.cx;
+    assert!(query::open(cx, &archive.clinic.actor, id).await.unwrap().is_some());
+    assert!(query::open(cx, &now, id).await.unwrap().is_none());
+    let wanted = links::Wanted { file: id, part: Part::Whole, ttl_seconds: links::USUAL_TTL_SECONDS };
+    let denied = links::run(cx, &now, vec![wanted]).await.unwrap_err();
+    assert!(format!("{denied:?}").contains("Forbidden"), "{denied:?}");
 }
 
 #[tokio::test]
