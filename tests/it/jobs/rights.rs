@@ -8,7 +8,7 @@ use horae::{
             deposit::{self, Made},
             sweep, thumbnail,
         },
-        identity::send_password_reset,
+        identity::{keys, send_password_reset},
         notifications::{
             delivery::{self, Decision},
             reminders,
@@ -61,6 +61,15 @@ async fn what_jobs_do_is_refused_to_who_may_nothing() {
     assert_denied("expire_hold", expire_hold::run(cx, nobody, booked.id).await);
     let sent = delivery::sent(cx, &desk.system, &[(&mail, "Hora")]).await.unwrap();
     assert_eq!(sent, [email], "nothing of it touched the mail");
+}
+
+#[tokio::test]
+async fn what_the_command_line_does_is_refused_too() {
+    let desk = Desk::open().await;
+    let powerless = Actor { permissions: PermissionSet::default(), ..desk.system.clone() };
+    let made = keys::create_publishable(&desk.app.app.cx, &powerless, "Web", Vec::new()).await;
+    assert_denied("create_publishable", made);
+    keys::create_publishable(&desk.app.app.cx, &desk.system, "Web", Vec::new()).await.unwrap();
 }
 
 #[tokio::test]
