@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use horae::{domain::patients::references::REFERENCES, schema::id::Kind};
+use horae::{auth::BuiltinRole, domain::patients::references::REFERENCES, schema::id::Kind};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -40,6 +40,17 @@ async fn duplicates_are_alike_in_one_of_four_ways() {
     assert_eq!(found, BTreeSet::from(["ANA", "Correo", "Documento", "Teléfono"]));
     let nobody = json!({"id": desk.id(Kind::Patient, Uuid::new_v4())});
     assert_eq!(desk.admin.error_code(query, nobody).await, "NOT_FOUND");
+}
+
+#[tokio::test]
+async fn who_may_not_merge_is_told_so_before_anything_else() {
+    let desk = Desk::open().await;
+    let me = desk.created(json!({"givenNames": "Ana"})).await;
+    let cashier = desk.app.user("alfa", BuiltinRole::Cashier).await;
+    let payload = merge_as(&cashier, &me, &me, Uuid::new_v4()).await;
+    assert_eq!(payload["userErrors"][0]["code"], "FORBIDDEN", "{payload:#}");
+    let payload = merge_as(&desk.admin, &me, &me, Uuid::new_v4()).await;
+    assert_eq!(payload["userErrors"][0]["code"], "INVALID", "{payload:#}");
 }
 
 #[tokio::test]

@@ -64,6 +64,24 @@ async fn who_writes_and_signs_without_reading_changes_nobody_elses_entry() {
 }
 
 #[tokio::test]
+async fn who_reads_without_writing_changes_nothing() {
+    let ward = Ward::open().await;
+    let signed = ward.signed("nota").await;
+    let draft = ward.draft("borrador").await;
+    let before = ward.entries(&ward.doctor).await;
+    let reader = ward.somebody(&["PATIENT_READ", "RECORD_READ"]).await;
+    for payload in [
+        ward.save(&reader, ward.input(&[])).await,
+        ward.amend(&reader, &signed, ward.input(&[]), "x").await,
+        ward.sign(&reader, &draft).await,
+        ward.void(&reader, &draft, "x").await,
+    ] {
+        assert_eq!(super::refused(&payload).0, "FORBIDDEN");
+    }
+    assert_eq!(ward.entries(&ward.doctor).await, before);
+}
+
+#[tokio::test]
 async fn a_centre_that_keeps_no_records_shows_none_and_has_them_again_later() {
     let ward = Ward::open().await;
     let signed = ward.signed("nota").await;
