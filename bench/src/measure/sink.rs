@@ -1,17 +1,18 @@
 //! An SMTP server that takes everything at once and counts the mails that the measurement has put in: their Message-IDs
-//! end with `@bench>`.
+//! end with `@bench>`. It has a thread of its own: in the generator's, answers to bookings would wait for its mails.
 
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, SocketAddr},
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
-    sync::Notify,
+    sync::{Notify, oneshot},
     task::JoinSet,
     time::timeout,
 };
@@ -34,7 +35,8 @@ pub struct Sink {
     /// Where it listens.
     pub address: SocketAddr,
     shared: Arc<Shared>,
-    _tasks: JoinSet<()>,
+    /// Gone with the sink, it ends the thread.
+    _stop: oneshot::Sender<()>,
 }
 
 #[derive(Default)]
@@ -49,18 +51,19 @@ impl Sink {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::default());
-        let mut tasks = JoinSet::new();
+        let listener = listener.into_std()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (stop, stopped) = oneshot::channel();
         let sharing = Arc::clone(&shared);
-        tasks.spawn(async move {
-            let mut sessions = JoinSet::new();
-            while let Ok((stream, _)) = listener.accept().await {
-                let shared = Arc::clone(&sharing);
-                sessions.spawn(async move {
-                    let _ended = session(stream, &shared).await;
-                });
-            }
-        });
-        Ok(Self { address, shared, _tasks: tasks })
+        thread::Builder::new().name("sink".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ended = serve(listener, sharing) => {}
+                    _stopped = stopped => {}
+                }
+            });
+        })?;
+        Ok(Self { address, shared, _stop: stop })
     }
 
     /// Waits for so many different mails, as long as some come.
@@ -80,6 +83,18 @@ impl Sink {
     /// Looks at what it has taken.
     pub fn read<T>(&self, look: impl FnOnce(&Taken) -> T) -> T {
         look(&self.shared.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) -> Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let mut sessions = JoinSet::new();
+    loop {
+        let (stream, _) = listener.accept().await?;
+        let shared = Arc::clone(&shared);
+        sessions.spawn(async move {
+            let _ended = session(stream, &shared).await;
+        });
     }
 }
 
