@@ -4,7 +4,7 @@ use horae::{auth::BuiltinRole, schema::id::Kind};
 use serde_json::json;
 
 use super::{Desk, names};
-use crate::support::fixtures::Booking;
+use crate::{identity::people::People, support::fixtures::Booking};
 
 #[tokio::test]
 async fn a_professional_sees_the_own_patients_and_who_answers_for_them() {
@@ -90,4 +90,21 @@ async fn one_who_was_merged_is_seen_by_who_sees_the_one_that_was_kept() {
 
 async fn email(desk: &Desk, user: uuid::Uuid) -> String {
     crate::centre::text(&desk.centre, "SELECT email FROM users WHERE id = $1", vec![user.into()]).await
+}
+
+#[tokio::test]
+async fn who_sees_nothing_of_the_agenda_sees_patients_without_appointments() {
+    let people = People::open().await;
+    let centre = &people.centre;
+    let branch = centre.branch("Centro", "America/Santiago").await;
+    let (treatment, rosa) = (centre.treatment("Corte", 30).await, centre.patient("Rosa", "Soto").await);
+    centre.book(Booking::new(branch, rosa, treatment, "2026-07-15T13:00:00Z", 30)).await;
+    let role = people.role("Fichero", &["PATIENT_READ"]).await;
+    people.hire("fichero@alfa.test", &[role], &[]).await;
+    let clerk = people.login("fichero@alfa.test").await;
+    let query = "query($id: ID!) { patient(id: $id) { givenNames appointments(first: 5) { nodes { status } } } }";
+    let rosa = json!({"id": people.id(Kind::Patient, rosa)});
+    let seen = |nodes: serde_json::Value| json!({"givenNames": "Rosa", "appointments": {"nodes": nodes}});
+    assert_eq!(clerk.ok(query, rosa.clone()).await["patient"], seen(json!([])));
+    assert_eq!(people.admin.ok(query, rosa).await["patient"], seen(json!([{"status": "BOOKED"}])));
 }
