@@ -275,8 +275,8 @@ async fn an_agenda_can_be_subscribed_to_by_who_sees_it() {
     let other = desk.centre.professional("Berta", desk.branch).await;
     desk.centre.is_user(other, user).await;
     // Carla sees the agenda of this branch and of no other, and has no right to a column of her own.
-    let receptionist = desk.app.user("alfa", BuiltinRole::Receptionist).await;
-    let user = desk.app.actor_of(&receptionist).await.id.unwrap();
+    let cashier = desk.app.user("alfa", BuiltinRole::Cashier).await;
+    let user = desk.app.actor_of(&cashier).await.id.unwrap();
     let column = desk.centre.professional("Carla", desk.branch).await;
     desk.centre.is_user(column, user).await;
     let sql = "UPDATE users SET branch_ids = $2 WHERE id = $1";
@@ -287,7 +287,7 @@ async fn an_agenda_can_be_subscribed_to_by_who_sees_it() {
     for input in [feed(Kind::Resource, desk.ana), feed(Kind::Branch, desk.branch)] {
         assert_eq!(refused(&issue(&berta, input).await), refusal("NOT_FOUND", "resourceId"));
     }
-    let carla = Client { token: receptionist.token.clone(), ..node.anonymous() };
+    let carla = Client { token: cashier.token.clone(), ..node.anonymous() };
     fine(issue(&carla, feed(Kind::Branch, desk.branch)).await);
     let hers = feed(Kind::Resource, column);
     assert_eq!(refused(&issue(&carla, hers).await), refusal("NOT_FOUND", "resourceId"), "it shows other branches too");
