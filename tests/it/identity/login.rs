@@ -1,8 +1,12 @@
 //! Login, refresh, logout, viewer.
 
+use horae::auth::BuiltinRole;
 use serde_json::{Value, json};
 
-use crate::support::app::{Client, PASSWORD, TestApp};
+use crate::support::{
+    app::{Client, PASSWORD, TestApp},
+    fixtures::Centre,
+};
 
 const LOGIN: &str = "mutation($email: EmailAddress!, $password: String!, $slug: String!) {
     login(email: $email, password: $password, tenantSlug: $slug) {
@@ -100,6 +104,24 @@ async fn two_refreshes_at_once_yield_one_pair() {
     });
     let won = futures::future::join_all(tries).await.into_iter().filter(|won| *won).count();
     assert_eq!(won, 1);
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_ends_its_access_token_too() {
+    let app = TestApp::start().await;
+    let centre = Centre::of(&app, "alfa").await;
+    let (ends, stays) =
+        (app.user("alfa", BuiltinRole::Receptionist).await, app.user("alfa", BuiltinRole::Receptionist).await);
+    let user = app.actor_of(&ends).await.id.unwrap();
+    let over = app.now() + chrono::TimeDelta::minutes(1);
+    let sql = "UPDATE sessions SET expires_at = $2 WHERE user_id = $1";
+    assert_eq!(centre.run(sql, vec![user.into(), over.into()]).await, 1);
+    // Another node, which has seen neither of them; the access tokens are good for minutes yet.
+    app.clock.advance(chrono::TimeDelta::minutes(2));
+    let node = TestApp::with_clock(&app.database_url, &[], app.clock.clone()).await;
+    let on_node = |client: &Client| Client { token: client.token.clone(), ..node.anonymous() };
+    on_node(&stays).ok(VIEWER, json!({})).await;
+    assert_eq!(on_node(&ends).error_code(VIEWER, json!({})).await, "UNAUTHENTICATED");
 }
 
 #[tokio::test]
