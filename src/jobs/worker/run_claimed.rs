@@ -159,17 +159,12 @@ async fn settle_all(
     outcomes: Vec<Outcome>,
     work: Work,
 ) -> Vec<Settled> {
-    let is_done = |outcome: &Outcome| *outcome == Outcome::Done;
-    let done: Vec<&ClaimedJob> =
-        jobs.iter().zip(&outcomes).filter(|(_, one)| is_done(one)).map(|(job, _)| job).collect();
+    let done = jobs.iter().zip(&outcomes).filter(|(_, outcome)| **outcome == Outcome::Done);
+    let done: Vec<&ClaimedJob> = done.map(|(job, _)| job).collect();
     let finished = if done.is_empty() { Ok(Vec::new()) } else { inner.cx.db.finish_jobs(cell, &done).await };
     let mut settled = Vec::with_capacity(jobs.len());
     for (job, outcome) in jobs.iter().zip(outcomes) {
-        settled.push(if is_done(&outcome) {
-            confirm(finished.as_ref().map(|ids| ids.contains(&job.id)), job, Settled::Done)
-        } else {
-            settle(inner, cell, job, outcome, work.as_ref()).await
-        });
+        settled.push(settle(inner, cell, job, outcome, &finished, work.as_ref()).await);
     }
     settled
 }
@@ -179,6 +174,7 @@ async fn settle(
     cell: &str,
     job: &ClaimedJob,
     outcome: Outcome,
+    finished: &Result<Vec<i64>, DbError>,
     work: Option<&(Arc<dyn Runner>, Run)>,
 ) -> Settled {
     let db = &inner.cx.db;
@@ -188,7 +184,9 @@ async fn settle(
         other => other,
     };
     let (written, settled) = match outcome {
-        Outcome::Done => return Settled::Done,
+        Outcome::Done => {
+            return confirm(finished.as_ref().map(|ids| ids.contains(&job.id)), job, Settled::Done);
+        }
         Outcome::RetryAt(at) => (db.retry_job(cell, job, at, false, None).await, Settled::Postponed),
         Outcome::Failed(why) => {
             // Texts may name people, so they are kept with the job and not logged.
