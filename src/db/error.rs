@@ -47,15 +47,22 @@ impl DbError {
         matches!(self.sqlstate().as_deref(), Some("40001" | "40P01"))
     }
 
-    /// No connection was free in time, or the server went away.
+    /// Somebody else kept a row for longer than `lock_timeout`.
+    #[must_use]
+    pub fn is_lock_timeout(&self) -> bool {
+        self.sqlstate().as_deref() == Some("55P03")
+    }
+
+    /// No connection or row was free in time (also after all repetitions of what [is retryable](Self::is_retryable)), or
+    /// the server went away.
     #[must_use]
     pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
-            _ => {
-                self.sqlstate().is_some_and(|code| code.starts_with("08") || code.starts_with("57P") || code == "53300")
-            }
+        if let Self::Sql(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) = self {
+            return true;
         }
+        let Some(code) = self.sqlstate() else { return false };
+        let is_lost = code.starts_with("08") || code.starts_with("57P");
+        is_lost || code == "53300" || self.is_lock_timeout() || self.is_retryable()
     }
 }
 

@@ -75,8 +75,8 @@ impl Receipt {
         match taken {
             Ok(1) => return Ok(Claim::Fresh),
             Ok(_) => {}
-            // lock_timeout: the first call has not ended in ten seconds.
-            Err(error) if error.sqlstate().as_deref() == Some("55P03") => {
+            // The first call has not ended in ten seconds.
+            Err(error) if error.is_lock_timeout() => {
                 let message = "the first request with this key is still running; send it again in a moment";
                 return Err(Refusal::new(Code::Invalid, message).at("idempotencyKey").into());
             }

@@ -325,7 +325,8 @@ impl ApiError {
             && error.is_unavailable()
         {
             tracing::warn!(error.chain = %chain(fault), "The database does not answer in time");
-            return Self { code: "UNAVAILABLE", message: "too busy at the moment; try again".to_owned(), field: None };
+            let message = "too busy at the moment; try again".to_owned();
+            return Self { code: "SERVICE_UNAVAILABLE", message, field: None };
         }
         tracing::error!(error.chain = %chain(fault), "A request failed inside the server");
         Self {

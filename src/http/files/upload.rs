@@ -30,7 +30,8 @@ pub(super) async fn take(
         return say(StatusCode::UNSUPPORTED_MEDIA_TYPE, "INVALID", "send the file as it is, without Content-Encoding");
     }
     let Ok(place) = transfers.uploads.clone().try_acquire_owned() else {
-        let busy = say(StatusCode::SERVICE_UNAVAILABLE, "UNAVAILABLE", "too many uploads at the moment; try again");
+        let busy =
+            say(StatusCode::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "too many uploads at the moment; try again");
         return ([(header::RETRY_AFTER, RETRY_SOON)], busy).into_response();
     };
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());

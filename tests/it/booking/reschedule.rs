@@ -17,9 +17,12 @@ use uuid::Uuid;
 
 use super::{
     Clinic,
-    api::{call, done, key, refusal, refused},
+    api::{attempt, call, done, key, refusal, refused},
 };
-use crate::support::{app::Client, fingerprint::fingerprint};
+use crate::support::{
+    app::{Client, TestApp},
+    fingerprint::fingerprint,
+};
 
 fn to(clinic: &Clinic, one: &Value, professional: Uuid, start: &str) -> Value {
     json!({"idempotencyKey": key(), "appointmentId": one["id"], "version": one["version"], "items": [clinic.item(professional, start)]})
@@ -74,6 +77,24 @@ async fn its_own_time_is_not_in_its_way_and_a_confirmation_does_not_move_along()
     let after = done(&moved(&clinic.admin, &to(&clinic, &confirmed, ana, "2026-07-14T10:15:00-04:00")).await);
     assert_eq!((&after["start"], &after["status"]), (&json!("2026-07-14T10:15:00-04:00"), &json!("BOOKED")));
     assert_eq!(clinic.centre.count("SELECT count(*) FROM occupancies WHERE active").await, 2);
+}
+
+#[tokio::test]
+async fn what_is_kept_locked_for_too_long_is_to_be_tried_again() {
+    let database_url = TestApp::start().await.database_url.clone();
+    // Ten seconds in production.
+    let and = if database_url.contains('?') { '&' } else { '?' };
+    let hasty = format!("{database_url}{and}options[lock_timeout]=300ms");
+    let clinic = Clinic::open_on(TestApp::on(&hasty, &[]).await).await;
+    let one = clinic.booked(clinic.professionals[0], "2026-07-14T10:00:00-04:00").await;
+    let input = to(&clinic, &one, clinic.professionals[1], "2026-07-16T15:00:00-04:00");
+    let cx = &clinic.app.app.cx;
+    let other = cx.write(&clinic.actor).await.unwrap();
+    other.run("SELECT FROM appointments FOR UPDATE", []).await.unwrap();
+    let answer = attempt(&clinic.admin, "rescheduleAppointment", json!({ "input": input })).await;
+    assert_eq!(answer["errors"][0]["extensions"]["code"], "SERVICE_UNAVAILABLE", "{answer:#}");
+    other.commit().await.unwrap();
+    assert_eq!(done(&moved(&clinic.admin, &input).await)["version"], 2);
 }
 
 #[tokio::test]
