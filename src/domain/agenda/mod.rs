@@ -19,6 +19,7 @@ pub mod explain;
 pub mod feed;
 pub mod history;
 pub mod list;
+pub mod matching;
 pub mod model;
 pub mod plan;
 pub mod remove_exception;

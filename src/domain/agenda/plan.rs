@@ -7,7 +7,10 @@ use chrono::{DateTime, TimeDelta, Timelike, Utc};
 use chrono_tz::Tz;
 use uuid::Uuid;
 
-use super::calendar::{BranchCalendar, ResourceCalendar, belongs};
+use super::{
+    calendar::{BranchCalendar, ResourceCalendar, belongs},
+    matching::match_all,
+};
 use crate::domain::{
     booking::slot::{Slot, SlotItem},
     centre::model::{Branch, OperatingMode, Requirement, Resource, ResourceKind, Treatment},
@@ -291,6 +294,7 @@ impl<'a> Planner<'a> {
             start: item.during.start,
             professional: of_kind(item, ResourceKind::Professional),
             room: of_kind(item, ResourceKind::Room),
+            minutes: i32::try_from((item.during.end - item.during.start).num_minutes()).ok(),
         });
         let occupied = occupied(self.wish.treatments, items);
         let remaining = occupied.iter().filter_map(|(id, ranges)| {
@@ -346,34 +350,6 @@ pub fn bookable_starts(
             range.start.max(now + branch.min_booking_notice)..range.end.min(last + TimeDelta::seconds(1))
         }
     }
-}
-
-/// A different resource for every need, preferring earlier choices; none if that is impossible. Augmenting paths: exact
-/// also where needs compete for the same resources, and polynomial.
-fn match_all(choices: &[Vec<usize>]) -> Option<Vec<usize>> {
-    fn place(need: usize, choices: &[Vec<usize>], holder: &mut BTreeMap<usize, usize>, seen: &mut Vec<usize>) -> bool {
-        for one in choices.get(need).map(Vec::as_slice).unwrap_or_default() {
-            if seen.contains(one) {
-                continue;
-            }
-            seen.push(*one);
-            let holds = holder.get(one).copied();
-            if holds.is_none_or(|other| place(other, choices, holder, seen)) {
-                holder.insert(*one, need);
-                return true;
-            }
-        }
-        false
-    }
-    let mut holder = BTreeMap::new();
-    for need in 0..choices.len() {
-        if !place(need, choices, &mut holder, &mut Vec::new()) {
-            return None;
-        }
-    }
-    let mut chosen: Vec<(usize, usize)> = holder.into_iter().map(|(one, need)| (need, one)).collect();
-    chosen.sort_unstable();
-    Some(chosen.into_iter().map(|(_, one)| one).collect())
 }
 
 /// Instants of a span at which the wall clock shows a multiple of `grid` minutes since midnight. In an overlap both

@@ -9,9 +9,9 @@ use super::{
     consume_hold,
     hold::outcome_id,
     input::{self, ClockPolicies, ItemInput},
-    plan::{Plan, Rules, WantedItem},
+    plan::{Rules, WantedItem},
     record::{self, ChangeKind, Happened, NewAppointment},
-    secure,
+    secure::{self, Outrun, Tried},
     slot::SlotToken,
     status::AppointmentStatus,
 };
@@ -109,12 +109,7 @@ pub struct Booked {
 pub async fn run(cx: &Cx, actor: &Actor, book: Book) -> Result<Booked, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Branch(book.branch))?;
     check(actor, &book, cx.now())?;
-    for _ in 0..secure::ROUNDS {
-        if let Some(booked) = cx.retrying(|| attempt(cx, actor, &book)).await? {
-            return Ok(booked);
-        }
-    }
-    Err(Refusal::new(Code::SlotTaken, "many people are booking this time at once; try again").at("items").into())
+    secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &book)).await
 }
 
 fn check(actor: &Actor, book: &Book, now: DateTime<Utc>) -> Result<(), Failure> {
@@ -141,15 +136,15 @@ fn check(actor: &Actor, book: &Book, now: DateTime<Utc>) -> Result<(), Failure> 
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
 }
 
-/// One try; none: somebody was faster, plan anew.
-async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Option<Booked>, Failure> {
+async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Tried<Booked>, Failure> {
     let now = cx.now();
     let receipt =
         Receipt::new(actor, "bookAppointment", book.key, &(book, format!("{:?}{:?}", book.gap, book.overlap)))?;
     let tx = cx.write(actor).await?;
     if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
         tx.commit().await?;
-        return Ok(Some(Booked { id: outcome_id(&outcome)?, replayed: true, warnings: Vec::new() }));
+        let booked = Booked { id: outcome_id(&outcome)?, replayed: true, warnings: Vec::new() };
+        return Ok(Tried::Done(booked));
     }
     let mut changes = Changes::by(actor);
     let id = match book.hold {
@@ -167,11 +162,10 @@ async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Option<Booked>, 
             hold
         }
         None => match insert(cx, actor, &tx, book, &mut changes).await? {
-            Insertion::Done(id) => id,
-            Insertion::Outrun(plan) => {
+            Tried::Done(id) => id,
+            Tried::Outrun(outrun) => {
                 tx.rollback().await?;
-                super::hold::free_overdue(cx, actor, &plan, now).await?;
-                return Ok(None);
+                return Ok(Tried::Outrun(outrun));
             }
         },
     };
@@ -179,12 +173,7 @@ async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Option<Booked>, 
     receipt.keep(&tx, json!({ "appointment": id })).await?;
     cx.commit(tx, changes).await?;
     metrics::counter!("horae_bookings_total", "channel" => book.channel.clone()).increment(1);
-    Ok(Some(Booked { id, replayed: false, warnings }))
-}
-
-enum Insertion {
-    Done(Uuid),
-    Outrun(Plan),
+    Ok(Tried::Done(Booked { id, replayed: false, warnings }))
 }
 
 async fn insert(
@@ -193,7 +182,7 @@ async fn insert(
     tx: &TenantTx,
     book: &Book,
     changes: &mut Changes,
-) -> Result<Insertion, Failure> {
+) -> Result<Tried<Uuid>, Failure> {
     let now = cx.now();
     let branch = query::hold_branch(tx, book.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
     if !branch.active {
@@ -218,7 +207,7 @@ async fn insert(
         now,
     };
     if !record::insert(tx, &new, &plan).await? {
-        return Ok(Insertion::Outrun(plan));
+        return Ok(Tried::Outrun(Box::new(Outrun { branch, wanted, rules, plan })));
     }
     let times = AppointmentTimes {
         id,
@@ -256,7 +245,7 @@ async fn insert(
         }
         .into(),
     );
-    Ok(Insertion::Done(id))
+    Ok(Tried::Done(id))
 }
 
 async fn wanted(

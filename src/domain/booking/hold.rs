@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::{
     expire_hold::EXPIRE_JOB,
     input,
-    plan::{Plan, Rules, WantedItem},
+    plan::{Rules, WantedItem},
     record::{self, ChangeKind, Happened, NewAppointment},
-    secure,
+    secure::{self, Outrun, Tried},
     slot::SlotToken,
     status::AppointmentStatus,
 };
@@ -57,22 +57,16 @@ pub async fn run(cx: &Cx, actor: &Actor, input: HoldSlot) -> Result<Uuid, Failur
     if !actor.publishable {
         actor.require(Permission::AgendaWrite, Scope::Branch(slot.branch))?;
     }
-    for _ in 0..secure::ROUNDS {
-        if let Some(id) = cx.retrying(|| attempt(cx, actor, &input, &slot)).await? {
-            return Ok(id);
-        }
-    }
-    Err(Refusal::new(Code::SlotTaken, "many people are booking this time at once; try again").at("slotToken").into())
+    secure::in_rounds(cx, actor, "slotToken", || attempt(cx, actor, &input, &slot)).await
 }
 
-/// One try; none: somebody was faster, plan anew.
-async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> Result<Option<Uuid>, Failure> {
+async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> Result<Tried<Uuid>, Failure> {
     let now = cx.now();
     let receipt = Receipt::new(actor, "holdSlot", input.key, input)?;
     let tx = cx.write(actor).await?;
     if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
         tx.commit().await?;
-        return outcome_id(&outcome).map(Some);
+        return outcome_id(&outcome).map(Tried::Done);
     }
     let branch = query::hold_branch(&tx, slot.branch).await?.ok_or_else(|| Refusal::not_found("slotToken"))?;
     let profile = query::profile(&tx).await?;
@@ -100,8 +94,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
     };
     if !record::insert(&tx, &new, &plan).await? {
         tx.rollback().await?;
-        free_overdue(cx, actor, &plan, now).await?;
-        return Ok(None);
+        return Ok(Tried::Outrun(Box::new(Outrun { branch, wanted, rules, plan })));
     }
     tx.enqueue(expiry(id, until)).await?;
     super::quota::count_appointment(cx, &tx, &profile).await?;
@@ -129,7 +122,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
         .into(),
     );
     cx.commit(tx, changes).await?;
-    Ok(Some(id))
+    Ok(Tried::Done(id))
 }
 
 /// What patients may book alone, and when.
@@ -151,14 +144,6 @@ pub(super) fn check_online(branch: &Branch, wanted: &[WantedItem], now: DateTime
         return Err(Refusal::new(Code::OutsideAvailability, "this time cannot be booked online yet").at("slotToken"));
     }
     Ok(())
-}
-
-/// In a transaction of its own: the refused one is over.
-pub(super) async fn free_overdue(cx: &Cx, actor: &Actor, plan: &Plan, now: DateTime<Utc>) -> Result<(), Failure> {
-    let tx = cx.write(actor).await?;
-    let mut changes = Changes::by(actor);
-    secure::expire_overdue(&tx, plan, now, &mut changes).await?;
-    cx.commit(tx, changes).await
 }
 
 /// The job that ends the hold on time.

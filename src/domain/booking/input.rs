@@ -61,7 +61,7 @@ pub async fn from_slot(tx: &TenantTx, items: &[SlotItem]) -> Result<Vec<WantedIt
         .iter()
         .map(|item| {
             let treatment = find(&treatments, item.treatment, "slotToken")?;
-            let duration = minutes(treatment.duration_minutes);
+            let duration = minutes(item.minutes.unwrap_or(treatment.duration_minutes));
             Ok(WantedItem { treatment, start: item.start, duration, professional: item.professional, room: item.room })
         })
         .collect()

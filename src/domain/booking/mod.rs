@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod calendar_file;
+mod choose;
 mod consume_hold;
 pub mod expire_hold;
 pub mod hold;

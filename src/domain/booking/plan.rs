@@ -4,14 +4,17 @@
 //! Everything of an appointment is taken together or not at all. A resource that is not named is chosen: the first one
 //! by name that works and is free, the same one for all treatments where possible.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::ops::Range;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 
-use super::slot::SlotItem;
+use super::{
+    choose::{Chosen, choose},
+    slot::SlotItem,
+};
 use crate::domain::{
-    agenda::calendar::{BranchCalendar, ResourceCalendar, belongs},
+    agenda::calendar::BranchCalendar,
     centre::model::{OperatingMode, Requirement, ResourceKind, Treatment},
     money::Money,
     refusal::{Code, Detail, Refusal},
@@ -112,12 +115,11 @@ pub fn span(items: &[WantedItem]) -> Option<Range<DateTime<Utc>>> {
 pub fn named(items: &[WantedItem], mode: OperatingMode) -> Option<Vec<Uuid>> {
     let mut ids = Vec::new();
     for item in items {
-        let own: Vec<(Uuid, ResourceKind)> = own(item);
-        let unmet = requirements(&item.treatment, mode).iter().any(|need| {
-            let given = own.iter().filter(|(_, kind)| *kind == need.kind).count();
-            usize::try_from(need.quantity).is_ok_and(|wanted| given < wanted)
-        });
-        if unmet {
+        let own = own(item);
+        let needs = needs(&item.treatment, mode);
+        let named = |kind| own.iter().filter(|(_, of)| *of == kind).count();
+        let needed = |kind| needs.iter().filter(|need| need.kind == kind).count();
+        if needs.iter().any(|need| needed(need.kind) > named(need.kind)) {
             return None;
         }
         ids.extend(own.into_iter().map(|(id, _)| id));
@@ -127,18 +129,23 @@ pub fn named(items: &[WantedItem], mode: OperatingMode) -> Option<Vec<Uuid>> {
     Some(ids)
 }
 
-fn own(item: &WantedItem) -> Vec<(Uuid, ResourceKind)> {
+/// Who and what the item names.
+pub(super) fn own(item: &WantedItem) -> Vec<(Uuid, ResourceKind)> {
     let professional = item.professional.map(|id| (id, ResourceKind::Professional));
     professional.into_iter().chain(item.room.map(|id| (id, ResourceKind::Room))).collect()
 }
 
-/// What a treatment needs; without requirements of its own, what the centre's way of working says.
+/// What a treatment needs, one entry per resource; without requirements of its own, what the centre's way of working says.
 #[must_use]
-pub fn requirements(treatment: &Treatment, mode: OperatingMode) -> Vec<Requirement> {
-    if !treatment.requirements.is_empty() {
-        return treatment.requirements.clone();
+pub fn needs(treatment: &Treatment, mode: OperatingMode) -> Vec<Requirement> {
+    if treatment.requirements.is_empty() {
+        return vec![Requirement { kind: mode.needs(), quantity: 1, any_of: Vec::new() }];
     }
-    vec![Requirement { kind: mode.needs(), quantity: 1, any_of: Vec::new() }]
+    let each = |all: &Requirement| {
+        let one = Requirement { quantity: 1, ..all.clone() };
+        std::iter::repeat_n(one, usize::try_from(all.quantity).unwrap_or_default())
+    };
+    treatment.requirements.iter().flat_map(each).collect()
 }
 
 /// Plans the treatments, or says what stands in the way, field by field.
@@ -146,7 +153,7 @@ pub fn requirements(treatment: &Treatment, mode: OperatingMode) -> Vec<Requireme
 /// # Errors
 /// Resources that do not exist here, do not offer the treatment, do not work then, or are busy then.
 pub fn plan(calendar: &BranchCalendar, items: &[WantedItem], rules: Rules) -> Result<Plan, Vec<Refusal>> {
-    let mut chosen: BTreeMap<Uuid, Vec<Range<DateTime<Utc>>>> = BTreeMap::new();
+    let mut chosen = Chosen::new();
     let mut planned = Vec::with_capacity(items.len());
     let mut refusals = Vec::new();
     for (at, item) in items.iter().enumerate() {
@@ -162,6 +169,7 @@ pub fn plan(calendar: &BranchCalendar, items: &[WantedItem], rules: Rules) -> Re
                         start: item.start,
                         professional: of_kind(ResourceKind::Professional),
                         room: of_kind(ResourceKind::Room),
+                        minutes: i32::try_from(item.duration.num_minutes()).ok(),
                     },
                     end: item.end(),
                     price: item.treatment.price.clone(),
@@ -182,7 +190,7 @@ pub fn plan(calendar: &BranchCalendar, items: &[WantedItem], rules: Rules) -> Re
 /// One range per resource where the treatments' ranges touch, each in a unit that is free for all of it.
 fn occupancies(
     calendar: &BranchCalendar,
-    chosen: &BTreeMap<Uuid, Vec<Range<DateTime<Utc>>>>,
+    chosen: &Chosen,
     rules: Rules,
 ) -> Result<Vec<PlannedOccupancy>, Vec<Refusal>> {
     let mut occupancies = Vec::new();
@@ -205,121 +213,8 @@ fn occupancies(
     Ok(occupancies)
 }
 
-/// Everything that one treatment takes.
-fn choose<'a>(
-    calendar: &'a BranchCalendar,
-    items: &[WantedItem],
-    at: usize,
-    rules: Rules,
-    chosen: &BTreeMap<Uuid, Vec<Range<DateTime<Utc>>>>,
-) -> Result<Vec<&'a ResourceCalendar>, Box<Refusal>> {
-    let Some((item, later)) = items.get(at..).and_then(<[WantedItem]>::split_first) else { return Ok(Vec::new()) };
-    let mut taking: Vec<&ResourceCalendar> = Vec::new();
-    for (id, kind) in own(item) {
-        let field = match kind {
-            ResourceKind::Professional => format!("items.{at}.professionalId"),
-            _ => format!("items.{at}.roomId"),
-        };
-        let resource = calendar
-            .resources
-            .get(&id)
-            .filter(|r| r.resource.kind == kind && r.resource.active && belongs(&r.resource, calendar.branch.id))
-            .ok_or_else(|| Box::new(Refusal::not_found(&field)))?;
-        if !resource.resource.offers(item.treatment.id) {
-            return Err(Box::new(Refusal::invalid(
-                &field,
-                format!("{} does not offer this treatment", resource.resource.name),
-            )));
-        }
-        if rules.online && !resource.resource.accepts_online() {
-            return Err(Box::new(Refusal::not_found(&field)));
-        }
-        check_time(resource, item, rules, &field)?;
-        taking.push(resource);
-    }
-    for need in requirements(&item.treatment, rules.mode) {
-        let fits = |r: &ResourceCalendar| {
-            r.resource.kind == need.kind && (need.any_of.is_empty() || need.any_of.contains(&r.resource.id))
-        };
-        let given = taking.iter().filter(|r| fits(r)).count();
-        let named_otherwise = taking.iter().find(|r| r.resource.kind == need.kind && !fits(r));
-        if let (Some(other), ResourceKind::Professional | ResourceKind::Room) = (named_otherwise, need.kind) {
-            let field = if need.kind == ResourceKind::Room {
-                format!("items.{at}.roomId")
-            } else {
-                format!("items.{at}.professionalId")
-            };
-            return Err(Box::new(Refusal::invalid(
-                &field,
-                format!("{} is not one of those this treatment needs", other.resource.name),
-            )));
-        }
-        let missing = usize::try_from(need.quantity).unwrap_or_default().saturating_sub(given);
-        let mut candidates: Vec<&ResourceCalendar> = calendar
-            .resources
-            .values()
-            .filter(|r| fits(r) && r.resource.active && belongs(&r.resource, calendar.branch.id))
-            .filter(|r| r.resource.offers(item.treatment.id) && (!rules.online || r.resource.accepts_online()))
-            .filter(|r| !taking.iter().any(|taken| taken.resource.id == r.resource.id))
-            .collect();
-        // The same room for the next treatment before another one; then the one that the later treatments can stay in;
-        // then by name. What is really free comes first even where overbooking would not require it.
-        candidates.sort_by_cached_key(|r| {
-            let busy = !is_free(r, item, Rules { overbook: false, ..rules });
-            let leaving = later.iter().filter(|next| !can_stay(r, next, rules)).count();
-            (!chosen.contains_key(&r.resource.id), busy, leaving, r.resource.name.clone(), r.resource.id)
-        });
-        let working: Vec<&ResourceCalendar> = candidates.into_iter().filter(|r| works(r, item, rules)).collect();
-        let free: Vec<&ResourceCalendar> =
-            working.iter().copied().filter(|r| is_free(r, item, rules)).take(missing).collect();
-        if free.len() < missing {
-            let field = format!("items.{at}");
-            return Err(Box::new(if working.len() < missing {
-                let what = need.kind.as_str().to_lowercase();
-                Refusal::new(Code::OutsideAvailability, format!("no {what} that this treatment needs works then"))
-                    .at(&field)
-            } else {
-                taken(working.iter().map(|r| r.resource.id).collect(), &field)
-            }));
-        }
-        taking.extend(free);
-    }
-    Ok(taking)
-}
-
-/// Whether the resource could serve this treatment too, so that nobody has to change rooms.
-fn can_stay(resource: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
-    let strict = Rules { overbook: false, ..rules };
-    let wanted = requirements(&item.treatment, rules.mode).iter().any(|need| {
-        need.kind == resource.resource.kind && (need.any_of.is_empty() || need.any_of.contains(&resource.resource.id))
-    });
-    wanted
-        && resource.resource.offers(item.treatment.id)
-        && works(resource, item, strict)
-        && is_free(resource, item, strict)
-}
-
-/// Buffers are for cleaning and writing: they may lie outside working hours, the treatment may not.
-fn works(resource: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
-    rules.overbook || resource.works(&(item.start..item.end()))
-}
-
-fn is_free(resource: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
-    rules.overbook || !resource.free_units(&item.busy(), rules.moving).is_empty()
-}
-
-fn check_time(resource: &ResourceCalendar, item: &WantedItem, rules: Rules, field: &str) -> Result<(), Box<Refusal>> {
-    if !works(resource, item, rules) {
-        let message = format!("{} does not work then; `availability` lists free times", resource.resource.name);
-        return Err(Box::new(Refusal::new(Code::OutsideAvailability, message).at(field)));
-    }
-    if !is_free(resource, item, rules) {
-        return Err(Box::new(taken(vec![resource.resource.id], field)));
-    }
-    Ok(())
-}
-
-fn taken(conflicting: Vec<Uuid>, field: &str) -> Refusal {
+/// Somebody else has it.
+pub(super) fn taken(conflicting: Vec<Uuid>, field: &str) -> Refusal {
     Refusal {
         detail: Detail::SlotTaken { conflicting, alternatives: Vec::new() },
         ..Refusal::new(Code::SlotTaken, "that time has just been taken; choose one of the alternatives").at(field)

@@ -6,12 +6,12 @@ use uuid::Uuid;
 
 use super::{
     book::require_named,
-    hold::{free_overdue, outcome_id},
+    hold::outcome_id,
     input::{self, ClockPolicies, ItemInput},
     lock::lock,
     plan::Rules,
     record::{self, ChangeKind, Happened},
-    secure,
+    secure::{self, Outrun, Tried},
     status::AppointmentStatus,
 };
 use crate::{
@@ -52,22 +52,16 @@ pub struct Reschedule {
 /// Refusals of the contract; faults.
 pub async fn run(cx: &Cx, actor: &Actor, input: Reschedule) -> Result<Uuid, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Anywhere)?;
-    for _ in 0..secure::ROUNDS {
-        if let Some(id) = cx.retrying(|| attempt(cx, actor, &input)).await? {
-            return Ok(id);
-        }
-    }
-    Err(Refusal::new(Code::SlotTaken, "many people are booking this time at once; try again").at("items").into())
+    secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &input)).await
 }
 
-/// One try; none: somebody was faster, plan anew.
-async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Option<Uuid>, Failure> {
+async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uuid>, Failure> {
     let now = cx.now();
     let receipt = Receipt::new(actor, "rescheduleAppointment", input.key, input)?;
     let tx = cx.write(actor).await?;
     if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
         tx.commit().await?;
-        return outcome_id(&outcome).map(Some);
+        return outcome_id(&outcome).map(Tried::Done);
     }
     let locked = lock(&tx, actor, input.id, Some(input.version), "appointmentId").await?;
     actor.require(Permission::AgendaWrite, Scope::Branch(locked.branch))?;
@@ -94,8 +88,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Option<Uu
     let plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
     if !record::replace(&tx, locked.id, &plan, input.overbook).await? {
         tx.rollback().await?;
-        free_overdue(cx, actor, &plan, now).await?;
-        return Ok(None);
+        return Ok(Tried::Outrun(Box::new(Outrun { branch, wanted, rules, plan })));
     }
     let status =
         if locked.status == AppointmentStatus::PendingApproval { locked.status } else { AppointmentStatus::Booked };
@@ -162,5 +155,5 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Option<Uu
         );
     }
     cx.commit(tx, Changes::one(actor, change)).await?;
-    Ok(Some(locked.id))
+    Ok(Tried::Done(locked.id))
 }

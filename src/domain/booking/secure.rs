@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::plan::{self, Plan, Rules, WantedItem};
 use crate::{
+    auth::Actor,
     db::TenantTx,
     domain::{
         agenda::{
@@ -14,14 +15,64 @@ use crate::{
         },
         centre::model::{Branch, Treatment},
         change::Changes,
+        cx::Cx,
         refusal::{Code, Detail, Failure, Refusal},
     },
 };
 
-/// How often a booking is planned anew when somebody else was faster.
-pub const ROUNDS: usize = 6;
+/// How often a booking is planned when somebody else was faster.
+const ROUNDS: usize = 6;
 /// How many free slots a refusal offers.
 const ALTERNATIVES: usize = 5;
+
+/// How a try ended that was not refused.
+pub enum Tried<T> {
+    /// It is written.
+    Done(T),
+    /// Somebody was faster, and nothing can be written in this transaction any more.
+    Outrun(Box<Outrun>),
+}
+
+/// What could not be had as it was planned.
+pub struct Outrun {
+    /// Where.
+    pub branch: Branch,
+    /// What.
+    pub wanted: Vec<WantedItem>,
+    /// How strictly.
+    pub rules: Rules,
+    /// Whom and what it was to take.
+    pub plan: Plan,
+}
+
+/// Tries, and plans anew as long as others are faster. `field` is what a client who never was fast enough has asked by.
+///
+/// # Errors
+/// What a try is refused with; SLOT_TAKEN with alternatives after the last round; faults.
+pub async fn in_rounds<T, F>(cx: &Cx, actor: &Actor, field: &str, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<Tried<T>, Failure>>,
+{
+    let mut round = 1;
+    loop {
+        let outrun = match cx.retrying(&mut attempt).await? {
+            Tried::Done(done) => return Ok(done),
+            Tried::Outrun(outrun) => outrun,
+        };
+        cx.retrying(|| free_overdue(cx, actor, &outrun.plan)).await?;
+        if round == ROUNDS {
+            let Outrun { branch, wanted, rules, plan } = *outrun;
+            let message = "many people are booking this time at once; choose one of the alternatives";
+            let detail = Detail::SlotTaken { conflicting: plan.resources(), alternatives: Vec::new() };
+            let refusal = Refusal { detail, ..Refusal::new(Code::SlotTaken, message).at(field) };
+            let tx = cx.read(actor).await?;
+            let refusals = with_alternatives(&tx, &branch, &wanted, rules, cx.now(), vec![refusal]).await?;
+            tx.commit().await?;
+            return Err(refusals.into());
+        }
+        round += 1;
+    }
+}
 
 /// Plans against the calendar as this transaction sees it.
 ///
@@ -55,7 +106,12 @@ async fn with_alternatives(
         return Ok(refusals);
     }
     let Some(first) = wanted.first() else { return Ok(refusals) };
-    let treatments: Vec<Treatment> = wanted.iter().map(|item| item.treatment.clone()).collect();
+    // As long as was asked for, which need not be what the treatment usually takes.
+    let as_wanted = |item: &WantedItem| Treatment {
+        duration_minutes: i32::try_from(item.duration.num_minutes()).unwrap_or(item.treatment.duration_minutes),
+        ..item.treatment.clone()
+    };
+    let treatments: Vec<Treatment> = wanted.iter().map(as_wanted).collect();
     let wish = Wish {
         treatments: &treatments,
         professional: first.professional,
@@ -77,15 +133,10 @@ async fn with_alternatives(
 
 /// Frees what holds that have run out still block in these resources. The job that expires them may be a moment late;
 /// nobody is refused for that.
-///
-/// # Errors
-/// Faults of the database.
-pub async fn expire_overdue(
-    tx: &TenantTx,
-    plan: &Plan,
-    now: DateTime<Utc>,
-    changes: &mut Changes,
-) -> Result<(), Failure> {
+async fn free_overdue(cx: &Cx, actor: &Actor, plan: &Plan) -> Result<(), Failure> {
+    let now = cx.now();
+    let tx = cx.write(actor).await?;
+    let mut changes = Changes::by(actor);
     let overdue: Vec<Uuid> = tx
         .scalars(
             "SELECT id FROM appointments WHERE status = 'HELD' AND hold_expires_at <= $1 AND id IN (
@@ -95,9 +146,9 @@ pub async fn expire_overdue(
         )
         .await?;
     for id in overdue {
-        super::expire_hold::in_tx(tx, id, now, "expireHold", changes).await?;
+        super::expire_hold::in_tx(&tx, id, now, "expireHold", &mut changes).await?;
     }
-    Ok(())
+    cx.commit(tx, changes).await
 }
 
 fn bounds(plan: &Plan) -> (DateTime<Utc>, DateTime<Utc>) {

@@ -21,6 +21,9 @@ pub struct SlotItem {
     pub professional: Option<Uuid>,
     /// Where, when a room is needed.
     pub room: Option<Uuid>,
+    /// How long the treatment takes; none: as the centre says.
+    #[serde(default)]
+    pub minutes: Option<i32>,
 }
 
 /// Free time that can be booked.

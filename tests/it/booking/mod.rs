@@ -3,6 +3,7 @@
 pub mod api;
 mod book;
 mod input;
+mod needs;
 pub mod patient_link;
 mod public;
 mod races;

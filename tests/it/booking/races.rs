@@ -39,6 +39,10 @@ async fn sixty_four_clients_fight_for_overlapping_slots() {
                     Err(Failure::Refused(refusals)) => {
                         assert_eq!(refusals.len(), 1, "{refusals:?}");
                         assert_eq!(refusals[0].code, Code::SlotTaken, "{refusals:?}");
+                        let Detail::SlotTaken { conflicting, alternatives } = &refusals[0].detail else {
+                            panic!("{refusals:?}")
+                        };
+                        assert_eq!((conflicting.is_empty(), alternatives.len()), (false, 5), "{refusals:?}");
                         refused.fetch_add(1, Ordering::Relaxed)
                     }
                     Err(Failure::Fault(fault)) => panic!("a client saw a fault: {fault:?}"),

@@ -1,0 +1,90 @@
+//! What treatments take that need several of one kind, or another time than usual.
+
+use horae::schema::id::Kind;
+use serde_json::{Value, json};
+
+use super::{
+    Clinic,
+    api::{done, refusal, refused},
+};
+use crate::support::fixtures::Booking;
+
+/// A clinic whose treatment needs Ana and Berta, any room and Box 1.
+async fn surgery() -> Clinic {
+    let mut clinic = Clinic::open().await;
+    clinic.treatment = clinic.centre.treatment("Implante", 30).await;
+    let (ana, berta, first) = (clinic.professionals[0], clinic.professionals[1], clinic.rooms[0]);
+    let needs: &[(&str, i32, &[uuid::Uuid])] =
+        &[("PROFESSIONAL", 1, &[ana]), ("PROFESSIONAL", 1, &[berta]), ("ROOM", 1, &[]), ("ROOM", 1, &[first])];
+    clinic.centre.needs(clinic.treatment, needs).await;
+    clinic
+}
+
+fn taken(appointment: &Value) -> Vec<&str> {
+    let mut names: Vec<_> =
+        appointment["resources"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[tokio::test]
+async fn two_of_a_kind_are_two_different_ones() {
+    let clinic = surgery().await;
+    let (ana, berta) = (clinic.professionals[0], clinic.professionals[1]);
+    let all = ["Ana", "Berta", "Box 1", "Box 2"];
+    // As it is offered.
+    let slots = clinic.slots(&clinic.admin, false, "2026-07-14T10:00:00-04:00", "2026-07-14T11:00:00-04:00").await;
+    let mut by_token = clinic.input(ana, "2026-07-14T10:00:00-04:00");
+    by_token["items"] = json!([]);
+    by_token["slotToken"] = slots[0]["token"].clone();
+    assert_eq!(taken(&done(&clinic.book(&by_token).await)), all);
+    // Whoever of them is named, and whichever room.
+    assert_eq!(taken(&clinic.booked(ana, "2026-07-14T12:00:00-04:00").await), all);
+    assert_eq!(taken(&clinic.booked(berta, "2026-07-14T13:00:00-04:00").await), all);
+    for (room, hour) in clinic.rooms.iter().zip([14, 15]) {
+        let mut input = clinic.input(berta, &format!("2026-07-14T{hour}:00:00-04:00"));
+        input["items"][0]["roomId"] = clinic.id(Kind::Resource, *room);
+        assert_eq!(taken(&done(&clinic.book(&input).await)), all);
+    }
+}
+
+#[tokio::test]
+async fn one_of_two_is_not_enough() {
+    let clinic = surgery().await;
+    let (ana, second) = (clinic.professionals[0], clinic.rooms[1]);
+    let cleaning = Booking::new(clinic.branch, clinic.patient, clinic.treatment, "2026-07-14T14:00:00Z", 30);
+    clinic.centre.book(cleaning.in_room(second)).await;
+    let payload = clinic.book(&clinic.input(ana, "2026-07-14T10:00:00-04:00")).await;
+    assert_eq!(refused(&payload), refusal("SLOT_TAKEN", "items.0"));
+    assert_eq!(payload["userErrors"][0]["conflictingResourceIds"], json!([clinic.id(Kind::Resource, second)]));
+    let carla = clinic.centre.professional("Carla", clinic.branch).await;
+    clinic.centre.works(carla, clinic.branch, &[(1..=7, "08:00", "20:00")]).await;
+    let other = clinic.book(&clinic.input(carla, "2026-07-14T12:00:00-04:00")).await;
+    assert_eq!(refused(&other), refusal("INVALID", "items.0.professionalId"), "she is not one of the two");
+    clinic.centre.run("UPDATE resources SET active = false WHERE id = $1", vec![second.into()]).await;
+    let closed = clinic.book(&clinic.input(ana, "2026-07-14T12:00:00-04:00")).await;
+    assert_eq!(refused(&closed), refusal("OUTSIDE_AVAILABILITY", "items.0"));
+}
+
+#[tokio::test]
+async fn alternatives_are_as_long_as_what_was_asked_for() {
+    let clinic = Clinic::open().await;
+    let ana = clinic.professionals[0];
+    for start in ["2026-07-14T10:00:00-04:00", "2026-07-14T11:00:00-04:00"] {
+        clinic.booked(ana, start).await;
+    }
+    let mut long = clinic.input(ana, "2026-07-14T10:00:00-04:00");
+    long["items"][0]["durationMinutes"] = json!(120);
+    let payload = clinic.book(&long).await;
+    assert_eq!(refused(&payload), refusal("SLOT_TAKEN", "items.0.professionalId"));
+    let alternative = payload["userErrors"][0]["alternatives"][0].clone();
+    assert_eq!(alternative["localStart"], "2026-07-14T11:30", "half an hour at 10:30 is not enough");
+    let mut by_token = clinic.input(ana, "2026-07-14T10:00:00-04:00");
+    by_token["items"] = json!([]);
+    by_token["slotToken"] = alternative["token"].clone();
+    let one = done(&clinic.book(&by_token).await);
+    assert_eq!(
+        (&one["start"], &one["end"]),
+        (&json!("2026-07-14T11:30:00-04:00"), &json!("2026-07-14T13:30:00-04:00"))
+    );
+}
