@@ -123,8 +123,8 @@ pub(super) fn tokens(cx: &Cx, tenant: &Tenant, user: Uuid, session: Uuid, family
     })
 }
 
-/// Ends every session of a user but `kept`, for whatever makes the others untrustworthy: a new password, a lock.
-/// Returns what was ended, as changes of the transaction.
+/// The same as [`revoke_others`], for whatever makes the others untrustworthy. Returns what was ended, as changes of
+/// the transaction.
 ///
 /// # Errors
 /// Faults of the database.
@@ -139,7 +139,9 @@ pub async fn end_others(
     Ok(ended.into_iter().map(|session| ended_by(action, session, now)).collect())
 }
 
-/// Ends every session of a user but `kept`. Returns which, for who tells of them as one change of the user.
+/// Ends every session of a user but `kept`, and every challenge: whoever stole the token of the kept session may have
+/// begun to enrol with it. The caller has locked the user, so that no login is on its way. Returns which sessions, for
+/// who tells of them as one change of the user.
 ///
 /// # Errors
 /// Faults of the database.
@@ -149,6 +151,7 @@ pub(super) async fn revoke_others(
     kept: Option<Uuid>,
     now: DateTime<Utc>,
 ) -> Result<Vec<Uuid>, Failure> {
+    tx.run("DELETE FROM mfa_challenges WHERE user_id = $1 AND used_at IS NULL", [user.into()]).await?;
     let ended = tx
         .scalars(
             "UPDATE sessions SET revoked_at = $3 WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3

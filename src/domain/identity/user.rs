@@ -189,6 +189,16 @@ pub async fn users(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<User>, Failure> 
     rows.into_iter().map(User::try_from).collect()
 }
 
+/// Waits for whoever else changes how the user gets in: password, factor, sessions, state. Locked before every other
+/// row of the user's.
+///
+/// # Errors
+/// Faults of the database.
+pub(super) async fn lock(tx: &TenantTx, id: Uuid) -> Result<(), Failure> {
+    tx.run("SELECT 1 FROM users WHERE id = $1 FOR NO KEY UPDATE", [id.into()]).await?;
+    Ok(())
+}
+
 /// Whether an administrator of users sees one who works in these branches (none: in every branch).
 #[must_use]
 pub fn is_visible(actor: &Actor, branch_ids: &[Uuid]) -> bool {

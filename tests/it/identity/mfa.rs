@@ -16,7 +16,7 @@ use crate::support::{
     fixtures::Centre,
 };
 
-const LOGIN: &str = "mutation($email: EmailAddress!, $password: String!, $slug: String!) {
+pub(super) const LOGIN: &str = "mutation($email: EmailAddress!, $password: String!, $slug: String!) {
     login(email: $email, password: $password, tenantSlug: $slug) {
         tokens { accessToken accessExpiresAt refreshToken refreshExpiresAt mfaRequired mfaChallengeId }
         viewer { permissions { code } }
@@ -39,15 +39,15 @@ const VIEWER: &str = "{ viewer { user { id mfaEnabled } } }";
 const EMAIL: &str = "admin@alfa.test";
 
 /// A user with an app and recovery codes.
-struct Phone {
+pub(super) struct Phone {
     secret: Vec<u8>,
     recovery: Vec<String>,
-    challenge: String,
+    pub(super) challenge: String,
 }
 
 impl Phone {
     /// Enrolled, with no code given yet.
-    async fn enrolled(client: &Client) -> Self {
+    pub(super) async fn enrolled(client: &Client) -> Self {
         let payload = fine(field(client, ENROL, json!({}), "enrolMfa").await);
         let uri = payload["otpauthUri"].as_str().unwrap();
         let recovery = payload["recoveryCodes"].as_array().unwrap();
@@ -67,7 +67,7 @@ impl Phone {
     }
 
     /// What the app shows now.
-    fn code(&self, app: &TestApp) -> String {
+    pub(super) fn code(&self, app: &TestApp) -> String {
         totp::digits(&self.secret, app.now()).unwrap()
     }
 
@@ -87,16 +87,16 @@ async fn login(app: &TestApp, email: &str) -> Value {
 }
 
 /// The challenge of a login.
-async fn challenge(app: &TestApp, email: &str) -> String {
+pub(super) async fn challenge(app: &TestApp, email: &str) -> String {
     let payload = login(app, email).await;
     payload["tokens"]["mfaChallengeId"].as_str().unwrap_or_else(|| panic!("no challenge: {payload:#}")).to_owned()
 }
 
-async fn complete(app: &TestApp, challenge: &str, code: &str) -> Value {
+pub(super) async fn complete(app: &TestApp, challenge: &str, code: &str) -> Value {
     field(&app.anonymous(), COMPLETE, json!({"id": challenge, "code": code}), "completeMfa").await
 }
 
-fn client_of(app: &TestApp, payload: &Value) -> Client {
+pub(super) fn client_of(app: &TestApp, payload: &Value) -> Client {
     let token = payload["tokens"]["accessToken"].as_str().unwrap().to_owned();
     Client { token: Some(token), ..app.anonymous() }
 }

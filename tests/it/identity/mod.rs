@@ -2,6 +2,7 @@
 
 mod administrators;
 mod capability;
+mod challenges;
 mod grants;
 mod invite;
 mod keys;

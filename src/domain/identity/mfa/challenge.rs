@@ -23,8 +23,8 @@ pub const ATTEMPTS: i32 = 5;
 pub(in crate::domain::identity) enum Aim {
     /// Opens the session.
     Login,
-    /// Confirms the new factor, and opens the session.
-    Enrol,
+    /// Confirms the new factor, and opens another session than the one that enrols; worth nothing once that is over.
+    Enrol { session: Uuid },
 }
 
 /// An open challenge. Its id is a secret word, kept as a hash.
@@ -45,7 +45,11 @@ pub(in crate::domain::identity) async fn open(
 ) -> Result<Challenge, Failure> {
     let now = cx.now();
     let challenge = Challenge { id: word::routed(word::CHALLENGE, tx.tenant().key), expires_at: now + TTL };
-    let enrols = aim == Aim::Enrol;
+    let session = match aim {
+        Aim::Login => None,
+        Aim::Enrol { session } => Some(session),
+    };
+    let enrols = session.is_some();
     // An enrolment begun anew has another secret, so the one before has nothing to wait for.
     tx.run(
         "DELETE FROM mfa_challenges WHERE user_id = $1 AND (expires_at <= $2 OR (enrols AND $3))",
@@ -53,12 +57,14 @@ pub(in crate::domain::identity) async fn open(
     )
     .await?;
     tx.run(
-        "INSERT INTO mfa_challenges (id, word_hash, user_id, enrols, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)",
+        "INSERT INTO mfa_challenges (id, word_hash, user_id, enrols, session_id, created_at, expires_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
         [
             cx.new_id().into(),
             token_hash(&challenge.id).into(),
             user.into(),
             enrols.into(),
+            session.into(),
             now.into(),
             challenge.expires_at.into(),
         ],
@@ -75,14 +81,22 @@ pub(super) struct Tried {
     pub(super) enrols: bool,
 }
 
-/// Takes one of the challenge's tries, if it has one left. The row stays locked, so two tries come one after another.
+/// Takes one of the challenge's tries, if it has one left. User and challenge stay locked: two tries come one after
+/// another, and so do a try and whatever takes the challenge's worth.
 pub(super) async fn attempt(tx: &TenantTx, word: &str, now: DateTime<Utc>) -> Result<Tried, Failure> {
     let hash = token_hash(word);
+    tx.run(
+        "SELECT 1 FROM users WHERE id = (SELECT user_id FROM mfa_challenges WHERE word_hash = $1) FOR NO KEY UPDATE",
+        [hash.clone().into()],
+    )
+    .await?;
     let tried: Option<Tried> = tx
         .find(
             "UPDATE mfa_challenges c SET attempts = attempts + 1 FROM users u
              WHERE c.word_hash = $1 AND c.used_at IS NULL AND c.attempts < $2 AND c.expires_at > $3
                  AND u.id = c.user_id AND u.status = 'ACTIVE'
+                 AND (NOT c.enrols OR EXISTS (
+                     SELECT 1 FROM sessions s WHERE s.id = c.session_id AND s.revoked_at IS NULL AND s.expires_at > $3))
              RETURNING c.id, c.user_id, c.enrols",
             [hash.clone().into(), ATTEMPTS.into(), now.into()],
         )
@@ -116,7 +130,8 @@ async fn why_not(tx: &TenantTx, hash: Vec<u8>, now: DateTime<Utc>) -> Result<Ref
     })
 }
 
-/// There is no such challenge, or its user may not log in any more.
+/// There is no such challenge, or its user may not log in any more, or it went with the password or the session that it
+/// came of.
 pub(super) fn unknown() -> Refusal {
     Refusal::new(Code::TokenInvalid, "there is no such login to complete; log in again").at("challengeId")
 }

@@ -94,8 +94,6 @@ pub(super) fn refused(proof: Proof, user: Uuid) -> Change {
 async fn confirm(cx: &Cx, tx: &TenantTx, tried: &Tried, changes: &mut Changes) -> Result<(), Failure> {
     let now = cx.now();
     tx.run("UPDATE mfa_factors SET confirmed_at = $2 WHERE user_id = $1", [tried.user_id.into(), now.into()]).await?;
-    tx.run("DELETE FROM mfa_challenges WHERE user_id = $1 AND id <> $2", [tried.user_id.into(), tried.id.into()])
-        .await?;
     changes.push(Change {
         event: Some("user.mfa_enabled"),
         after: Some(facts!({ "mfaEnabled": true })),

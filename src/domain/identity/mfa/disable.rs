@@ -10,7 +10,7 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         facts::facts,
-        identity::user::{User, users},
+        identity::user::{self, User, users},
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -30,11 +30,11 @@ pub struct Disable {
 /// # Errors
 /// FORBIDDEN, NOT_FOUND; REQUIRED, INVALID, TOKEN_USED, QUOTA_EXCEEDED at the code; faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, input: Disable) -> Result<User, Failure> {
-    let own = person(actor).ok();
+    let own = person(actor).ok().map(|(user, _)| user);
     match input.user {
         Some(user) if Some(user) != own => cx.retrying(|| others(cx, actor, user)).await,
         _ => {
-            let user = person(actor)?;
+            let (user, _) = person(actor)?;
             let code =
                 input.code.ok_or_else(|| Refusal::required("code", "give a code of your app, or a recovery code"))?;
             cx.retrying(|| with_code(cx, actor, user, &code)).await
@@ -44,6 +44,7 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Disable) -> Result<User, Failure
 
 async fn with_code(cx: &Cx, actor: &Actor, user: Uuid, code: &str) -> Result<User, Failure> {
     let tx = cx.write(actor).await?;
+    user::lock(&tx, user).await?;
     if let Some(proof) = factor::prove(cx, &tx, user, true, code).await?
         && let Some(refusal) = proof.refusal()
     {
@@ -56,6 +57,7 @@ async fn with_code(cx: &Cx, actor: &Actor, user: Uuid, code: &str) -> Result<Use
 async fn others(cx: &Cx, actor: &Actor, user: Uuid) -> Result<User, Failure> {
     actor.require(Permission::UserAdmin, Scope::Centre)?;
     let tx = cx.write(actor).await?;
+    user::lock(&tx, user).await?;
     let found = users(&tx, vec![user]).await?.pop().ok_or_else(|| Refusal::not_found("userId"))?;
     // Else who resets passwords and factors could become anybody.
     if !found.permissions().without(actor.permissions).is_empty() {

@@ -13,6 +13,7 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         facts::facts,
+        identity::user,
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -34,12 +35,12 @@ struct Names {
     trade_name: String,
 }
 
-/// The user that a caller is.
+/// The user that a caller is, and the session.
 ///
 /// # Errors
 /// FORBIDDEN for programs: a second factor is a person's.
-pub(super) fn person(actor: &Actor) -> Result<Uuid, Refusal> {
-    let person = actor.id.filter(|_| actor.kind == ActorKind::User && actor.session.is_some());
+pub(super) fn person(actor: &Actor) -> Result<(Uuid, Uuid), Refusal> {
+    let person = actor.id.zip(actor.session).filter(|_| actor.kind == ActorKind::User);
     person.ok_or_else(|| Refusal::new(Code::Forbidden, "only a user who is logged in has a second factor"))
 }
 
@@ -48,11 +49,12 @@ pub(super) fn person(actor: &Actor) -> Result<Uuid, Refusal> {
 /// # Errors
 /// ALREADY_EXISTS when there is a factor: it has to be disabled first; FORBIDDEN for programs; faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor) -> Result<Enrolment, Failure> {
-    let user = person(actor)?;
+    let (user, session) = person(actor)?;
     let secret = totp::new_secret();
     let recovery_codes = totp::new_recovery_codes();
     let hashes: Vec<Vec<u8>> = recovery_codes.iter().map(|code| totp::recovery_hash(&code.replace('-', ""))).collect();
     let tx = cx.write(actor).await?;
+    user::lock(&tx, user).await?;
     let names: Option<Names> =
         tx.find("SELECT u.email, p.trade_name FROM users u, centre_profile p WHERE u.id = $1", [user.into()]).await?;
     let names = names.ok_or_else(|| Failure::fault("a user or the centre's profile is gone"))?;
@@ -76,7 +78,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<Enrolment, Failure> {
         [user.into(), hashes.into()],
     )
     .await?;
-    let challenge = challenge::open(cx, &tx, user, Aim::Enrol).await?;
+    let challenge = challenge::open(cx, &tx, user, Aim::Enrol { session }).await?;
     let after = facts!({ "mfaEnabled": false, "challengeExpiresAt": challenge.expires_at });
     let change = Change { after: Some(after), ..Change::audited("enrolMfa", "User", user) };
     cx.commit(tx, Changes::one(actor, change)).await?;
