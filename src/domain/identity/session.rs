@@ -76,7 +76,7 @@ pub(super) fn family(refresh_token: &str) -> Option<&str> {
 }
 
 /// Opens a session of a user of the transaction's tenant who has proved who they are, with a second factor or without.
-/// Every way of logging in ends here.
+/// Every way of logging in ends here, with the user locked: what was proved still holds.
 pub(super) async fn open(
     cx: &Cx,
     tx: &TenantTx,

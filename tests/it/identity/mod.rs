@@ -13,6 +13,7 @@ mod password;
 mod password_reset;
 pub mod people;
 mod presence;
+mod races;
 mod roles;
 mod rotation;
 mod sessions;
