@@ -31,11 +31,12 @@ pub(super) struct Grantor {
 }
 
 impl Grantor {
-    /// Waits for every other administration of the centre's users, then reads what the caller holds.
+    /// Waits for every other administration of the centre's users, then reads what the caller holds, who must still
+    /// administer users in `scope`.
     ///
     /// # Errors
     /// FORBIDDEN when the caller's rights have gone; faults of the database.
-    pub(super) async fn lock(cx: &Cx, tx: &TenantTx, actor: &Actor) -> Result<Self, Failure> {
+    pub(super) async fn lock(cx: &Cx, tx: &TenantTx, actor: &Actor, scope: Scope) -> Result<Self, Failure> {
         // The row that the database's own rule locks too; it is a centre's own, so centres do not wait for each other.
         tx.run("SELECT 1 FROM roles WHERE builtin = 'ADMINISTRATOR' FOR NO KEY UPDATE", []).await?;
         let Some(session) = actor.session else {
@@ -44,7 +45,7 @@ impl Grantor {
         let now = authenticate::rights(tx, vec![session], cx.now()).await?.remove(&session);
         let now = now.ok_or(Denied(Permission::UserAdmin))?;
         let fresh = Actor { permissions: now.permissions, branches: now.branches.clone(), ..actor.clone() };
-        fresh.require(Permission::UserAdmin, Scope::Anywhere)?;
+        fresh.require(Permission::UserAdmin, scope)?;
         Ok(Self { permissions: now.permissions, branches: now.branches })
     }
 

@@ -85,7 +85,7 @@ pub(super) fn branch_ids(check: &mut Check, ids: &mut Vec<Uuid>) {
 
 async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<User, Failure> {
     let tx = cx.write(actor).await?;
-    let grantor = Grantor::lock(cx, &tx, actor).await?;
+    let grantor = Grantor::lock(cx, &tx, actor, Scope::Anywhere).await?;
     let roles = grant::roles(&tx, &input.role_ids, "roleIds").await?;
     grant::known_branches(&tx, &input.branch_ids, "branchIds").await?;
     let wanted = roles.iter().fold(PermissionSet::default(), |all, role| all.union(role.permissions));

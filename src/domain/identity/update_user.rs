@@ -71,7 +71,7 @@ fn check(mut input: Input) -> Result<Input, Failure> {
 
 async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<Done, Failure> {
     let tx = cx.write(actor).await?;
-    let grantor = Grantor::lock(cx, &tx, actor).await?;
+    let grantor = Grantor::lock(cx, &tx, actor, Scope::Anywhere).await?;
     let before = grant::lock_user(&tx, actor, input.id).await?;
     grantor.may_change(&before)?;
     if before.version != input.version {

@@ -51,9 +51,7 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Role, Failure> 
 
 async fn attempt(cx: &Cx, actor: &Actor, input: &Input) -> Result<Role, Failure> {
     let tx = cx.write(actor).await?;
-    let grantor = Grantor::lock(cx, &tx, actor).await?;
-    // The rights of this moment may have become narrower than the ones that were asked for first.
-    grantor.branches(&[], "id")?;
+    let grantor = Grantor::lock(cx, &tx, actor, Scope::Centre).await?;
     grantor.permissions(input.permissions, "permissions")?;
     let before = match input.id {
         Some(id) => Some(find(&tx, id).await?.ok_or_else(|| Refusal::not_found("id"))?),

@@ -34,6 +34,16 @@ impl Office {
         json!(roles.iter().map(|role| self.people.id(Kind::Role, *role)).collect::<Vec<_>>())
     }
 
+    async fn create_key(&self, input: Value) -> Value {
+        let query = "mutation($input: CreateApiKeyInput!) { createApiKey(input: $input) { secret userErrors { code message field } } }";
+        self.client.ok(query, json!({ "input": input })).await["createApiKey"].clone()
+    }
+
+    async fn disable_mfa(&self, user: Uuid) -> Value {
+        let query = "mutation($user: ID) { disableMfa(userId: $user) { user { mfaEnabled } userErrors { code message field } } }";
+        self.client.ok(query, json!({"user": self.people.id(Kind::User, user)})).await["disableMfa"].clone()
+    }
+
     fn invitation(&self, roles: &[Uuid], branches: &[Uuid]) -> Value {
         let branches: Vec<String> = branches.iter().map(|id| self.people.id(Kind::Branch, *id)).collect();
         json!({"email": "nueva@alfa.test", "name": "Nueva", "roleIds": self.role_ids(roles), "branchIds": branches})
@@ -144,6 +154,14 @@ async fn beyond_the_own_branches() {
 async fn with_rights_that_were_taken_away_a_moment_ago() {
     let (office, _) = Office::open(&[]).await;
     let (people, client) = (&office.people, &office.client);
+    let agenda = people.role("Agenda", &["AGENDA_READ"]).await;
+    let nothing = people.role("Nada", &[]).await;
+    let (ana, bruno) =
+        (people.hire("ana@alfa.test", &[agenda], &[]).await, people.hire("bruno@alfa.test", &[nothing], &[]).await);
+    let factors = "INSERT INTO mfa_factors (user_id, secret, created_at, confirmed_at)
+                   SELECT id, 'x', $1, $1 FROM users WHERE email IN ('ana@alfa.test', 'bruno@alfa.test')";
+    assert_eq!(people.centre.run(factors, vec![people.app.now().into()]).await, 2);
+    let key = json!({"name": "Web", "permissions": ["AGENDA_READ"], "publishable": false});
     client.ok("{ viewer { permissions { code } } }", json!({})).await;
     people
         .centre
@@ -152,10 +170,15 @@ async fn with_rights_that_were_taken_away_a_moment_ago() {
     // This node still believes the old rights; the transaction does not.
     let stale = client.ok("{ viewer { permissions { code } } }", json!({})).await;
     assert_eq!(stale["viewer"]["permissions"].as_array().unwrap().len(), 2);
-    let agenda = people.role("Agenda", &["AGENDA_READ"]).await;
     people.refuses(people.invite(client, office.invitation(&[agenda], &[])), &["FORBIDDEN roleIds"]).await;
+    people.refuses(office.create_key(key), &["FORBIDDEN permissions"]).await;
+    people.refuses(office.disable_mfa(ana), &["FORBIDDEN userId"]).await;
     people.centre.run("DELETE FROM user_roles WHERE user_id = $1", vec![office.chief.into()]).await;
     people.refuses(people.invite(client, office.invitation(&[agenda], &[])), &["FORBIDDEN "]).await;
     let role = json!({"name": "Otra", "permissions": []});
     people.refuses(people.upsert_role(client, role), &["FORBIDDEN "]).await;
+    let page =
+        json!({"name": "Web", "permissions": [], "publishable": true, "allowedOrigins": ["https://example.com"]});
+    people.refuses(office.create_key(page), &["FORBIDDEN "]).await;
+    people.refuses(office.disable_mfa(bruno), &["FORBIDDEN "]).await;
 }

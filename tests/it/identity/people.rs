@@ -159,6 +159,7 @@ impl People {
         self.one(
             "SELECT concat((SELECT jsonb_agg(to_jsonb(t) - 'last_login_at' ORDER BY t.id) FROM users t), (SELECT jsonb_agg(t ORDER BY t) FROM user_roles t),
                  (SELECT jsonb_agg(t ORDER BY t.id) FROM roles t), (SELECT jsonb_agg(t ORDER BY t.id) FROM capability_tokens t),
+                 (SELECT jsonb_agg(t ORDER BY t.id) FROM api_keys t), (SELECT jsonb_agg(t ORDER BY t.user_id) FROM mfa_factors t),
                  (SELECT jsonb_agg(t ORDER BY t.id) FROM email_messages t), (SELECT jsonb_agg(t.revoked_at ORDER BY t.id) FROM sessions t),
                  (SELECT count(*) FROM events WHERE type <> 'user.login'), (SELECT count(*) FROM audit_entries WHERE action <> 'login'))",
             vec![],

@@ -9,6 +9,7 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         facts::{facts, many, text},
+        identity::grant::Grantor,
         refusal::{Code, Failure, Refusal},
     },
 };
@@ -144,6 +145,7 @@ async fn insert(cx: &Cx, actor: &Actor, mut key: ApiKey) -> Result<Made, Failure
     key.prefix = word::shown_part(&secret);
     let permissions: Vec<String> = key.permissions.iter().map(|permission| permission.as_str().to_owned()).collect();
     let tx = cx.write(actor).await?;
+    Grantor::lock(cx, &tx, actor, Scope::Centre).await?.permissions(key.permissions, "permissions")?;
     tx.run(
         "INSERT INTO api_keys (id, name, prefix, secret_hash, publishable, permissions, allowed_origins, created_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",

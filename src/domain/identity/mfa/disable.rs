@@ -10,8 +10,11 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         facts::facts,
-        identity::user::{self, User, users},
-        refusal::{Code, Failure, Refusal},
+        identity::{
+            grant::Grantor,
+            user::{self, User, users},
+        },
+        refusal::{Failure, Refusal},
     },
 };
 
@@ -57,12 +60,11 @@ async fn with_code(cx: &Cx, actor: &Actor, user: Uuid, code: &str) -> Result<Use
 async fn others(cx: &Cx, actor: &Actor, user: Uuid) -> Result<User, Failure> {
     actor.require(Permission::UserAdmin, Scope::Centre)?;
     let tx = cx.write(actor).await?;
+    let grantor = Grantor::lock(cx, &tx, actor, Scope::Centre).await?;
     user::lock(&tx, user).await?;
     let found = users(&tx, vec![user]).await?.pop().ok_or_else(|| Refusal::not_found("userId"))?;
     // Else who resets passwords and factors could become anybody.
-    if !found.permissions().without(actor.permissions).is_empty() {
-        return Err(Refusal::new(Code::Forbidden, "this user may do more than you").at("userId").into());
-    }
+    grantor.permissions(found.permissions(), "userId")?;
     remove(cx, tx, actor, user).await
 }
 
