@@ -16,6 +16,16 @@ pub fn auth_failure(reason: &'static str, tenant: Option<TenantId>, request_id: 
     );
 }
 
+/// A link, or another word that opens one thing, opened nothing. `reason` is a closed word.
+pub fn capability_refused(reason: &'static str, tenant: Option<TenantId>) {
+    metrics::counter!("horae_capabilities_refused_total", "reason" => reason).increment(1);
+    tracing::info!(
+        capability.reason = reason,
+        tenant.id = tenant.map(|tenant| tracing::field::display(tenant.0)),
+        "A link was refused"
+    );
+}
+
 /// A caller asked for what its permissions do not allow.
 pub fn permission_denied(permission: Permission) {
     metrics::counter!("horae_permission_denials_total", "permission" => permission.as_str()).increment(1);

@@ -77,7 +77,7 @@ const OF_RESOURCE: Sql = entries_where!(
 /// # Errors
 /// TOKEN_INVALID, TOKEN_USED, EXPIRED; TENANT_IN_MAINTENANCE, because a use cannot be counted then; faults.
 pub async fn run(cx: &Cx, token: &str, request_id: &str) -> Result<Feed, Failure> {
-    let tenant = capability::tenant_of(cx, token).await?.ok_or_else(capability::invalid)?;
+    let tenant = capability::tenant_of(cx, token).await?.ok_or_else(|| capability::invalid(None))?;
     cx.retrying(|| attempt(cx, &tenant, token, request_id)).await
 }
 
@@ -85,8 +85,9 @@ async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -
     let now = cx.now();
     let tx = cx.write(&capability::holder(tenant, request_id)).await?;
     let taken = capability::take(&tx, token, &[Purpose::CalendarFeed], now).await?;
-    let subject = redeem::agenda(&tx, taken.resource_id).await?.ok_or_else(capability::invalid)?;
-    let name = name(&tx, subject).await?.ok_or_else(capability::invalid)?;
+    let gone = || capability::invalid(Some(tenant.id));
+    let subject = redeem::agenda(&tx, taken.resource_id).await?.ok_or_else(gone)?;
+    let name = name(&tx, subject).await?.ok_or_else(gone)?;
     let of = match subject {
         Subject::Branch(_) => OF_BRANCH,
         Subject::Resource(_) | Subject::Appointment(_) => OF_RESOURCE,

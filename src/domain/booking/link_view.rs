@@ -1,6 +1,8 @@
 //! What the page behind a mail's link shows: what the link is for, how things stand, and the visit it is about. Reading
 //! does not use the link up, because mail scanners follow links too.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
@@ -8,8 +10,8 @@ use uuid::Uuid;
 
 use super::status::AppointmentStatus;
 use crate::{
-    auth::token_hash,
-    db::TenantStatus,
+    auth::{alarm, token_hash},
+    db::{Tenant, TenantStatus},
     domain::{
         cx::Cx,
         identity::capability,
@@ -109,8 +111,19 @@ struct Row {
 /// # Errors
 /// Faults of the database.
 pub async fn run(cx: &Cx, token: &str, request_id: &str) -> Result<Option<LinkView>, Failure> {
-    let Some(tenant) = capability::tenant_of(cx, token).await? else { return Ok(None) };
-    let tx = match cx.read(&capability::holder(&tenant, request_id)).await {
+    let tenant = capability::tenant_of(cx, token).await?;
+    let found = match &tenant {
+        Some(tenant) => find(cx, tenant, token, request_id).await?,
+        None => None,
+    };
+    if found.is_none() {
+        alarm::capability_refused("invalid", tenant.map(|tenant| tenant.id));
+    }
+    Ok(found)
+}
+
+async fn find(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -> Result<Option<LinkView>, Failure> {
+    let tx = match cx.read(&capability::holder(tenant, request_id)).await {
         Err(Failure::Refused(_)) => return Ok(None),
         begun => begun?,
     };

@@ -45,7 +45,7 @@ pub struct Done {
 /// # Errors
 /// TOKEN_INVALID, TOKEN_USED, EXPIRED, NOTICE_TOO_SHORT, INVALID_TRANSITION; faults.
 pub async fn run(cx: &Cx, token: &str, wish: Wish, request_id: &str) -> Result<Done, Failure> {
-    let tenant = capability::tenant_of(cx, token).await?.ok_or_else(capability::invalid)?;
+    let tenant = capability::tenant_of(cx, token).await?.ok_or_else(|| capability::invalid(None))?;
     if let Wish::Cancel(Some(reason)) = &wish
         && let Some(refusal) = text_refusal("reason", reason, MAX_TEXT)
     {

@@ -60,13 +60,13 @@ impl Row {
 /// # Errors
 /// TOKEN_INVALID, TOKEN_USED, EXPIRED; faults of the database and of the store.
 pub async fn run(cx: &Cx, word: &str, request_id: &str, ip: Option<IpAddr>) -> Result<(Shown, Reading), Failure> {
-    let tenant = tenant_of(cx, word).await?.ok_or_else(invalid)?;
+    let tenant = tenant_of(cx, word).await?.ok_or_else(|| invalid(None))?;
     // Whom the link was made for is in the trail already; who holds it is known by the address alone.
     let nobody = Actor { name: "link".into(), ip, ..holder(&tenant, request_id) };
     let part = part_of(word);
     let tx = cx.write(&nobody).await?;
     let taken = take(&tx, word, &[Purpose::FileDownload], cx.now()).await?;
-    let row = ready(&tx, taken.resource_id, part).await?.ok_or_else(invalid)?;
+    let row = ready(&tx, taken.resource_id, part).await?.ok_or_else(|| invalid(Some(tenant.id)))?;
     let id = row.id;
     let change = Change {
         after: Some(facts!({ "part": part.as_str(), "link": taken.id })),
@@ -83,7 +83,7 @@ pub async fn run(cx: &Cx, word: &str, request_id: &str, ip: Option<IpAddr>) -> R
 /// # Errors
 /// TOKEN_INVALID, also for one that was used or is over; faults of the database.
 pub async fn look(cx: &Cx, word: &str, request_id: &str) -> Result<Shown, Failure> {
-    let tenant = tenant_of(cx, word).await?.ok_or_else(invalid)?;
+    let tenant = tenant_of(cx, word).await?.ok_or_else(|| invalid(None))?;
     let part = part_of(word);
     let tx = cx.read(&holder(&tenant, request_id)).await?;
     let file: Option<Uuid> = tx
@@ -98,7 +98,7 @@ pub async fn look(cx: &Cx, word: &str, request_id: &str) -> Result<Shown, Failur
         None => None,
     };
     tx.commit().await?;
-    Ok(row.ok_or_else(invalid)?.shown(part))
+    Ok(row.ok_or_else(|| invalid(Some(tenant.id)))?.shown(part))
 }
 
 async fn ready(tx: &TenantTx, id: Uuid, part: Part) -> Result<Option<Row>, Failure> {

@@ -76,7 +76,7 @@ pub async fn run<C: AsRef<[u8]>>(
     head: Head,
     body: impl Stream<Item = Result<C, Cut>> + Send,
 ) -> Result<(), NotReceived> {
-    let tenant = tenant_of(cx, word).await?.ok_or_else(invalid)?;
+    let tenant = tenant_of(cx, word).await?.ok_or_else(|| invalid(None))?;
     let nobody = holder(&tenant, request_id);
     let (taken, expected) = begin(cx, &nobody, word).await?;
     let received = match compare(&head, &expected) {
@@ -108,7 +108,7 @@ async fn begin(cx: &Cx, nobody: &Actor, word: &str) -> Result<(Taken, Expected),
             [taken.resource_id.into(), until.into()],
         )
         .await?;
-    let expected = expected.ok_or_else(invalid)?;
+    let expected = expected.ok_or_else(|| invalid(Some(nobody.tenant.id)))?;
     tx.commit().await?;
     Ok((taken, expected))
 }
@@ -207,5 +207,5 @@ async fn keep(cx: &Cx, nobody: &Actor, file: Uuid, sha256: Vec<u8>) -> Result<()
     }
     // It was swept while the bytes came: nothing stands for them any more.
     cx.files.remove(nobody.tenant.id.0, &[file]).await.map_err(Failure::from)?;
-    Err(invalid().into())
+    Err(invalid(Some(nobody.tenant.id)).into())
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{session, user::UserStatus};
 use crate::{
-    auth::{Actor, ActorKind, PermissionSet, token_hash},
+    auth::{Actor, ActorKind, PermissionSet, alarm, token_hash},
     db::{Tenant, TenantStatus, TenantTx},
     domain::{
         cx::Cx,
@@ -144,9 +144,22 @@ pub fn address(cx: &Cx, tenant: &Tenant, purpose: Purpose, email: Uuid) -> Strin
 /// # Errors
 /// Faults of the database.
 pub async fn look(cx: &Cx, token: &str, request_id: &str) -> Result<Option<Link>, Failure> {
-    let Some(key) = session::route(PREFIX, token) else { return Ok(None) };
-    let Some(tenant) = cx.db.find_tenant_by_key(key).await? else { return Ok(None) };
-    let tx = match cx.read(&nobody(&tenant, request_id)).await {
+    let tenant = match session::route(PREFIX, token) {
+        Some(key) => cx.db.find_tenant_by_key(key).await?,
+        None => None,
+    };
+    let found = match &tenant {
+        Some(tenant) => find(cx, tenant, token, request_id).await?,
+        None => None,
+    };
+    if found.is_none() {
+        alarm::capability_refused("invalid", tenant.map(|tenant| tenant.id));
+    }
+    Ok(found)
+}
+
+async fn find(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -> Result<Option<Link>, Failure> {
+    let tx = match cx.read(&nobody(tenant, request_id)).await {
         Err(Failure::Refused(_)) => return Ok(None),
         begun => begun?,
     };
@@ -167,7 +180,7 @@ pub async fn look(cx: &Cx, token: &str, request_id: &str) -> Result<Option<Link>
         standing = Standing::Maintenance;
     }
     Ok(Some(Link {
-        tenant,
+        tenant: Arc::clone(tenant),
         purpose,
         standing,
         user: row.user_id,
@@ -208,21 +221,34 @@ impl Link {
         match self.standing {
             // Maintenance is refused by the transaction, with its reason.
             Standing::Open | Standing::Maintenance => Ok(()),
-            Standing::Used => {
-                Err(Refusal::new(Code::TokenUsed, "this link has been used; ask for a new one").at("token"))
-            }
+            Standing::Used => Err(used(&self.tenant)),
             Standing::Expired => {
-                Err(Refusal::new(Code::Expired, "this link has expired; ask for a new one").at("token"))
+                let refusal = Refusal::new(Code::Expired, "this link has expired; ask for a new one");
+                Err(refuse("expired", &self.tenant, refusal))
             }
-            Standing::Withdrawn => Err(invalid()),
+            Standing::Withdrawn => Err(invalid(&self.tenant)),
         }
     }
 }
 
 /// The same for a link that never was, one for something else and one that a newer one has replaced.
-pub(super) fn invalid() -> Refusal {
-    Refusal::new(Code::TokenInvalid, "this link is not valid, or a newer mail has replaced it; ask for a new one")
-        .at("token")
+pub(super) fn invalid(tenant: &Tenant) -> Refusal {
+    refuse("invalid", tenant, unknown())
+}
+
+/// There is no such link, which [`look`] has counted.
+pub(super) fn unknown() -> Refusal {
+    let message = "this link is not valid, or a newer mail has replaced it; ask for a new one";
+    Refusal::new(Code::TokenInvalid, message).at("token")
+}
+
+fn used(tenant: &Tenant) -> Refusal {
+    refuse("used", tenant, Refusal::new(Code::TokenUsed, "this link has been used; ask for a new one"))
+}
+
+fn refuse(reason: &'static str, tenant: &Tenant, refusal: Refusal) -> Refusal {
+    alarm::capability_refused(reason, Some(tenant.id));
+    refusal.at("token")
 }
 
 /// Uses the link up. The caller has locked the user, so that of two who come at once one finds it used.
@@ -240,7 +266,7 @@ pub(super) async fn take(tx: &TenantTx, token: &str, now: DateTime<Utc>) -> Resu
     if taken == 1 {
         return Ok(());
     }
-    Err(Refusal::new(Code::TokenUsed, "this link has been used; ask for a new one").at("token").into())
+    Err(used(tx.tenant()).into())
 }
 
 /// Writes a link for a user, and the mail that carries it. Links that are outstanding lose their worth. The same mail

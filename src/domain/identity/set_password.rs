@@ -47,8 +47,10 @@ pub(super) async fn prepare(
     field: &'static str,
     request_id: &str,
 ) -> Result<Prepared, Failure> {
-    let link = account_link::look(cx, token, request_id).await?.filter(|link| link.purpose == purpose);
-    let link = link.ok_or_else(account_link::invalid)?;
+    let link = account_link::look(cx, token, request_id).await?.ok_or_else(account_link::unknown)?;
+    if link.purpose != purpose {
+        return Err(account_link::invalid(&link.tenant).into());
+    }
     link.require_open()?;
     let owner = Owner {
         name: link.name.clone(),
@@ -78,10 +80,10 @@ pub(super) async fn finish(
     // The user first, as everywhere: whoever changes the account meanwhile is waited for.
     let status: Option<String> =
         tx.scalar("SELECT status FROM users WHERE id = $1 FOR UPDATE", [link.user.into()]).await?;
-    let status = UserStatus::parse(&status.ok_or_else(account_link::invalid)?)?;
+    let status = UserStatus::parse(&status.ok_or_else(|| account_link::invalid(&link.tenant))?)?;
     account_link::take(&tx, token, now).await?;
     if status != link.purpose.of() {
-        return Err(account_link::invalid().into());
+        return Err(account_link::invalid(&link.tenant).into());
     }
     account_link::withdraw(cx, &tx, link.user).await?;
     write(cx, &tx, prepared, name).await?;

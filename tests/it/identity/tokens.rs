@@ -5,14 +5,22 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use axum::{body::Body, http::Request};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use hmac::{Hmac, Mac};
 use horae::auth::{BuiltinRole, derive, token_hash};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use serde_json::{Value, json};
 use sha2::Sha256;
+use tower::ServiceExt;
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::{
+    field, fine,
+    mfa::{Phone, client_of, complete},
+    people::{ACCEPT, GOOD, People, Post, REQUEST, RESET, token},
+    refusal, refused,
+};
 use crate::support::{
     app::{Client, PASSWORD, SECRET, TestApp},
     fixtures::Centre,
@@ -60,6 +68,10 @@ impl Heard {
 
     fn failures(&self, reason: &str) -> u64 {
         self.count(&format!("horae_auth_failures_total{{reason=\"{reason}\"}}"))
+    }
+
+    fn links(&self, reason: &str) -> u64 {
+        self.count(&format!("horae_capabilities_refused_total{{reason=\"{reason}\"}}"))
     }
 
     /// What was logged since the last time.
@@ -292,4 +304,106 @@ async fn wrong_passwords_missing_permissions_and_foreign_ids_are_counted_without
     let answer = receptionist.send(denied, json!({})).await;
     assert!(answer.to_string().contains("FORBIDDEN"), "{answer:#}");
     assert_eq!(heard.count("horae_permission_denials_total{permission=\"CONFIG_WRITE\"}"), 1);
+}
+
+#[tokio::test]
+async fn guessed_links_are_counted_and_logged_without_the_link() {
+    const GUESS: &str = "guessed-by-a-stranger";
+    let app = TestApp::start().await;
+    let tenant = app.actor("alfa").await.tenant.clone();
+    let (link, account) = (format!("ct{}.{GUESS}", tenant.key), format!("ul{}.{GUESS}", tenant.key));
+    let nowhere = (format!("ct999999.{GUESS}"), format!("ul999999.{GUESS}"));
+    let redeem = "mutation($token: String!) { redeemCapability(token: $token) { userErrors { code } } }";
+    let cancel = "mutation($token: String!) { patientCancel(token: $token) { userErrors { code } } }";
+    listen!(heard);
+    let mut times = 0;
+    let mut noticed = |what: &str, known: bool| {
+        times += 1;
+        assert_eq!(heard.links("invalid"), times, "{what}");
+        let log = heard.log();
+        assert!(log.contains("capability.reason=\"invalid\""), "{what}: {log}");
+        assert_eq!(log.contains(&format!("tenant.id={}", tenant.id.0)), known, "{what}: {log}");
+        assert!(!log.contains(GUESS), "{what}: the log tells what was sent: {log}");
+    };
+    for (document, token, known) in [
+        (redeem, &link, true),
+        (redeem, &nowhere.0, false),
+        (redeem, &GUESS.to_owned(), false),
+        (cancel, &link, true),
+        (RESET, &account, true),
+        (RESET, &nowhere.1, false),
+        (ACCEPT, &account, true),
+    ] {
+        app.anonymous().ok(document, json!({"token": token, "password": GOOD, "name": null})).await;
+        noticed(document, known);
+    }
+    for path in [
+        format!("/u/{account}"),
+        format!("/a/{link}"),
+        format!("/c/{link}.ics"),
+        format!("/f/{link}"),
+        format!("/u/{GUESS}"),
+    ] {
+        let request = Request::get(&path).body(Body::empty()).unwrap();
+        assert_eq!(app.router.clone().oneshot(request).await.unwrap().status(), 404, "{path}");
+        noticed(&path, path != format!("/u/{GUESS}"));
+    }
+}
+
+#[tokio::test]
+async fn links_for_a_password_that_are_over_are_counted_and_logged_without_the_link() {
+    let people = People::open().await;
+    let post = Post::open(&people.app).await;
+    let ana = people.hire("ana@alfa.test", &[people.builtin(BuiltinRole::Cashier).await], &[]).await;
+    let mut tokens = Vec::new();
+    for _ in 0..2 {
+        people.app.anonymous().ok(REQUEST, json!({"email": "ana@alfa.test", "slug": "alfa"})).await;
+        tokens.push(token(&post.last().await));
+    }
+    let send = async |document: &str, token: &str| {
+        let variables = json!({"token": token, "password": GOOD, "name": null});
+        people.app.anonymous().ok(document, variables).await
+    };
+    listen!(heard);
+    send(RESET, &tokens[0]).await;
+    assert_eq!(heard.links("invalid"), 1, "a newer one has replaced it");
+    send(ACCEPT, &tokens[1]).await;
+    assert_eq!(heard.links("invalid"), 2, "it is for something else");
+    assert_eq!(send(RESET, &tokens[1]).await["resetPassword"]["ok"], true);
+    assert_eq!((heard.links("invalid"), heard.links("used")), (2, 0));
+    send(RESET, &tokens[1]).await;
+    assert_eq!(heard.links("used"), 1);
+    people.app.anonymous().ok(REQUEST, json!({"email": "ana@alfa.test", "slug": "alfa"})).await;
+    tokens.push(token(&post.last().await));
+    people.app.clock.advance(chrono::TimeDelta::hours(1));
+    send(RESET, &tokens[2]).await;
+    assert_eq!(heard.links("expired"), 1);
+    let log = heard.log();
+    for reason in ["invalid", "used", "expired"] {
+        assert!(log.contains(&format!("capability.reason=\"{reason}\"")), "{reason}: {log}");
+    }
+    for token in &tokens {
+        assert!(!log.contains(token.split_once('.').unwrap().1), "the log tells a link: {log}");
+    }
+    assert_eq!(people.status(ana).await, "ACTIVE");
+}
+
+#[tokio::test]
+async fn wrong_codes_are_counted_where_a_factor_is_given_and_where_it_is_taken_away() {
+    const GUESS: &str = "2222-2222-2222-2222";
+    let app = TestApp::start().await;
+    let phone = Phone::enrolled(&app.admin("alfa").await).await;
+    let own = client_of(&app, &fine(complete(&app, &phone.challenge, &phone.code(&app)).await));
+    listen!(heard);
+    let disable = "mutation($code: String) { disableMfa(code: $code) { userErrors { code message field } } }";
+    for times in 1..=2 {
+        let answer = field(&own, disable, json!({ "code": GUESS }), "disableMfa").await;
+        assert_eq!((refused(&answer), heard.failures("mfa")), (refusal("INVALID", "code"), times));
+    }
+    let waiting = super::mfa::challenge(&app, "admin@alfa.test").await;
+    complete(&app, &waiting, GUESS).await;
+    assert_eq!(heard.failures("mfa"), 3);
+    let log = heard.log();
+    assert_eq!(log.matches("auth.reason=\"mfa\"").count(), 3, "{log}");
+    assert!(!log.contains(GUESS) && !log.contains(&waiting), "{log}");
 }

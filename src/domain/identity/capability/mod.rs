@@ -15,8 +15,8 @@ use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use crate::{
-    auth::{Actor, ActorKind, PermissionSet, token_hash, word},
-    db::{Tenant, TenantTx},
+    auth::{Actor, ActorKind, PermissionSet, alarm, token_hash, word},
+    db::{Tenant, TenantId, TenantTx},
     domain::{
         cx::Cx,
         refusal::{Code, Failure, Refusal},
@@ -245,10 +245,15 @@ pub async fn take(tx: &TenantTx, token: &str, purposes: &[Purpose], now: DateTim
             [hash.into(), words.into(), now.into()],
         )
         .await?;
+    let tenant = Some(tx.tenant().id);
     Err(match row {
-        Some(Row { used_up: true, .. }) => refuse("used", Refusal::new(Code::TokenUsed, "this link has been used")),
-        Some(Row { expired: true, .. }) => refuse("expired", Refusal::new(Code::Expired, "this link has expired")),
-        _ => invalid(),
+        Some(Row { used_up: true, .. }) => {
+            refuse("used", tenant, Refusal::new(Code::TokenUsed, "this link has been used"))
+        }
+        Some(Row { expired: true, .. }) => {
+            refuse("expired", tenant, Refusal::new(Code::Expired, "this link has expired"))
+        }
+        _ => invalid(tenant),
     })
 }
 
@@ -271,13 +276,13 @@ impl Taken {
     }
 }
 
-/// There is no such token, or it is for something else.
+/// There is no such token, or it is for something else. `tenant` is the one that it names, if there is one.
 #[must_use]
-pub fn invalid() -> Failure {
-    refuse("invalid", Refusal::new(Code::TokenInvalid, "this link is not valid"))
+pub fn invalid(tenant: Option<TenantId>) -> Failure {
+    refuse("invalid", tenant, Refusal::new(Code::TokenInvalid, "this link is not valid"))
 }
 
-fn refuse(reason: &'static str, refusal: Refusal) -> Failure {
-    metrics::counter!("horae_capabilities_refused_total", "reason" => reason).increment(1);
+fn refuse(reason: &'static str, tenant: Option<TenantId>, refusal: Refusal) -> Failure {
+    alarm::capability_refused(reason, tenant);
     refusal.at("token").into()
 }

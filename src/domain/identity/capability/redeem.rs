@@ -33,7 +33,7 @@ pub struct Redeemed {
 /// # Errors
 /// TOKEN_INVALID, TOKEN_USED, EXPIRED; faults of the database.
 pub async fn run(cx: &Cx, token: &str, request_id: &str) -> Result<Redeemed, Failure> {
-    let tenant = tenant_of(cx, token).await?.ok_or_else(invalid)?;
+    let tenant = tenant_of(cx, token).await?.ok_or_else(|| invalid(None))?;
     cx.retrying(|| attempt(cx, &tenant, token, request_id)).await
 }
 
@@ -41,7 +41,7 @@ async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -
     let nobody = holder(tenant, request_id);
     let tx = cx.write(&nobody).await?;
     let taken = take(&tx, token, &REDEEMABLE, cx.now()).await?;
-    let (subject, patient) = subject(&tx, &taken).await?.ok_or_else(invalid)?;
+    let (subject, patient) = subject(&tx, &taken).await?.ok_or_else(|| invalid(Some(tenant.id)))?;
     let actor = Actor { id: patient, ..nobody };
     let change = Change {
         after: Some(facts!({ "purpose": taken.purpose()?.as_str(), "uses": taken.uses })),

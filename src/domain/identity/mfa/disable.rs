@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{complete::refused, enrol::person, factor};
 use crate::{
-    auth::{Actor, Permission, Scope},
+    auth::{Actor, Permission, Scope, alarm},
     db::TenantTx,
     domain::{
         change::{Change, Changes},
@@ -52,6 +52,7 @@ async fn with_code(cx: &Cx, actor: &Actor, user: Uuid, code: &str) -> Result<Use
         && let Some(refusal) = proof.refusal()
     {
         cx.commit(tx, Changes::one(actor, refused(proof, user))).await?;
+        alarm::auth_failure("mfa", Some(actor.tenant.id), &actor.request_id);
         return Err(refusal.into());
     }
     remove(cx, tx, actor, user).await
