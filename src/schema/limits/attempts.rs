@@ -52,8 +52,8 @@ pub(super) fn takes_a_password(field: &str) -> bool {
     matches!(field, "login" | "resetPassword" | "acceptInvite" | "changePassword")
 }
 
-/// How many addresses' tries a centre's logins may amount to: what a flood from many addresses meets, long before it
-/// keeps the processors busy with passwords.
+/// How many addresses' tries a centre's logins may amount to, and its requests for new passwords: what a flood from many
+/// addresses meets, long before it keeps the processors busy with passwords.
 const CENTRE_SHARE: u32 = 10;
 
 /// Whether tries of this mutation are counted.
@@ -81,7 +81,7 @@ pub(super) fn buckets(asked: &Asked, caller: Option<&Actor>, address: &str, rate
     }
     buckets.push(bucket(format!("{{attempts}}:{kind}:address:{address}"), rates.attempts_per_address));
     if let Some(slug) = asked.arguments.get("tenantSlug").and_then(|slug| slug.as_str()) {
-        let key = format!("{{attempts}}:{kind}:centre:{}", hashed(&[slug]));
+        let key = format!("{{attempts}}:{}:centre:{}", asked.field, hashed(&[slug]));
         buckets.push(bucket(key, rates.attempts_per_address.saturating_mul(CENTRE_SHARE)));
     }
     buckets

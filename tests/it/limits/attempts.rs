@@ -77,6 +77,23 @@ async fn an_address_has_few_tries_over_all_accounts_and_secrets() {
 }
 
 #[tokio::test]
+async fn a_flood_of_requests_for_passwords_leaves_a_centres_logins_alone() {
+    let app = TestApp::start_with(FEW).await;
+    let document = "mutation($email: EmailAddress!) {
+        requestPasswordReset(email: $email, tenantSlug: \"alfa\") { accepted userErrors { code } } }";
+    let ask = async |n: u32| {
+        let caller = nobody(&app, &format!("192.0.2.{}", n / 5));
+        caller.ask(document, json!({"email": format!("user{n}@alfa.test")})).await
+    };
+    for n in 0..50 {
+        assert_eq!(ask(n).await.body["data"]["requestPasswordReset"]["accepted"], true);
+    }
+    ask(50).await.is_too_often();
+    let answer = login(&nobody(&app, "192.0.2.99"), "admin@alfa.test", PASSWORD).await;
+    assert!(answer.body["data"]["login"]["tokens"]["accessToken"].is_string(), "{:#}", answer.body);
+}
+
+#[tokio::test]
 async fn a_page_is_limited_and_the_desk_is_not() {
     let app = TestApp::start_with(FEW).await;
     let (page, admin) = (app.page("alfa").await, app.admin("alfa").await);
