@@ -64,15 +64,21 @@ pub struct Output {
 pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Branch(input.branch))?;
     check(&input)?;
+    cx.retrying(|| add(cx, actor, &input)).await
+}
+
+async fn add(cx: &Cx, actor: &Actor, input: &Input) -> Result<Output, Failure> {
     let tx = cx.write(actor).await?;
-    let branch = query::find_branch(&tx, input.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
+    // So that its zone stays, and no booking comes between the block and the look at whom it meets.
+    let branch = query::lock_branches(&tx, vec![input.branch]).await?.pop();
+    let branch = branch.ok_or_else(|| Refusal::not_found("branchId"))?;
     if let Some(id) = input.resource {
         let resource = query::resources(&tx, vec![id]).await?.pop();
         if !resource.is_some_and(|resource| belongs(&resource, branch.id)) {
             return Err(Refusal::not_found("resourceId").into());
         }
     }
-    let during = instants(&branch, &input)?;
+    let during = instants(&branch, input)?;
     let id = cx.new_id();
     tx.run(
         "INSERT INTO schedule_exceptions (id, branch_id, resource_id, kind, local_start, local_end, during, reason)

@@ -209,13 +209,10 @@ impl ResourceCalendar {
     }
 }
 
-/// Whether a resource can be booked in a branch: professionals where they work, everything else where it stands.
+/// Whether a resource can be booked in a branch.
 #[must_use]
 pub fn belongs(resource: &Resource, branch: Uuid) -> bool {
-    match &resource.professional {
-        Some(professional) => professional.branch_ids.contains(&branch),
-        None => resource.branch_id == Some(branch),
-    }
+    resource.branches().contains(&branch)
 }
 
 impl From<&ScheduleException> for Block {

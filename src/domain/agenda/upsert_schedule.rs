@@ -62,17 +62,20 @@ pub struct Output {
 pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure> {
     actor.require(Permission::ConfigWrite, Scope::Branch(input.branch))?;
     let windows = check(&input)?;
+    cx.retrying(|| save(cx, actor, &input, &windows)).await
+}
+
+async fn save(cx: &Cx, actor: &Actor, input: &Input, windows: &[WeeklyWindow]) -> Result<Output, Failure> {
     let tx = cx.write(actor).await?;
-    let branch = query::find_branch(&tx, input.branch).await?.ok_or_else(|| Refusal::not_found("branchId"))?;
-    lock(&tx, &input, &branch).await?;
+    let branch = lock(&tx, input).await?;
     let others = of_branch(&tx, branch.id, Some(input.resource)).await?;
     let before = others.iter().find(|one| Some(one.id) == input.id);
     if input.id.is_some() && before.is_none() {
         // Before anything that the resource's other schedules say: an id of nothing must not be told from another centre's.
         return Err(Refusal::not_found("id").into());
     }
-    clash(&input, &windows, &others)?;
-    let id = write(cx, &tx, &input, &windows, before).await?;
+    clash(input, windows, &others)?;
+    let id = write(cx, &tx, input, windows, before).await?;
     let schedule =
         by_ids(&tx, vec![id]).await?.pop().ok_or_else(|| Failure::fault("the schedule just written is gone"))?;
     let now = cx.now();
@@ -124,14 +127,17 @@ fn check(input: &Input) -> Result<Vec<WeeklyWindow>, Failure> {
     if refusals.is_empty() { Ok(windows) } else { Err(refusals.into()) }
 }
 
-/// Schedules of one resource change one after the other, so that two cannot come to clash behind each other's back.
-async fn lock(tx: &TenantTx, input: &Input, branch: &Branch) -> Result<(), Failure> {
+/// Schedules of one resource change one after the other, so that two cannot come to clash behind each other's back; and
+/// while nobody books in the branch, so that no booking comes between the change and the look at whom it leaves outside.
+async fn lock(tx: &TenantTx, input: &Input) -> Result<Branch, Failure> {
     tx.run("SELECT 1 FROM resources WHERE id = $1 FOR NO KEY UPDATE", [input.resource.into()]).await?;
+    let branch = query::lock_branches(tx, vec![input.branch]).await?.pop();
+    let branch = branch.ok_or_else(|| Refusal::not_found("branchId"))?;
     let resource = query::resources(tx, vec![input.resource]).await?.pop();
     if !resource.is_some_and(|resource| belongs(&resource, branch.id)) {
         return Err(Refusal::not_found("resourceId").into());
     }
-    Ok(())
+    Ok(branch)
 }
 
 fn clash(input: &Input, windows: &[WeeklyWindow], others: &[Schedule]) -> Result<(), Failure> {

@@ -57,7 +57,7 @@ async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure
     let tx = cx.write(actor).await?;
     // Both at once and in the order of ids, so that two of these cannot wait for each other.
     let ids: Vec<Uuid> = [Some(input.id), input.reassign_to].into_iter().flatten().collect();
-    tx.run("SELECT 1 FROM resources WHERE id = ANY ($1) ORDER BY id FOR UPDATE", [ids.clone().into()]).await?;
+    tx.run("SELECT 1 FROM resources WHERE id = ANY ($1) ORDER BY id FOR NO KEY UPDATE", [ids.clone().into()]).await?;
     let mut found = query::resources(&tx, ids).await?;
     let mut take = |id: Uuid| found.iter().position(|resource| resource.id == id).map(|at| found.swap_remove(at));
     let resource =
@@ -65,6 +65,8 @@ async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure
     if resource.version != input.version {
         return Err(Refusal::version_conflict(resource.version).into());
     }
+    // A booking that was planned with it is there when this returns, and counted; none is planned from here on.
+    query::lock_branches(&tx, resource.branches().to_vec()).await?;
     let ahead = ahead(cx, &tx, resource.id).await?;
     let affected = i32::try_from(ahead.len()).unwrap_or(i32::MAX);
     let mut changes = Changes::by(actor);
@@ -137,11 +139,8 @@ async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow])
     if !to.active {
         return invalid("this one is out of use itself".to_owned());
     }
-    let here = |branch: &Uuid| match &to.professional {
-        Some(professional) => professional.branch_ids.contains(branch),
-        None => to.branch_id.as_ref() == Some(branch),
-    };
-    if ahead.iter().any(|appointment| !here(&appointment.branch_id)) {
+    let here = to.branches();
+    if ahead.iter().any(|appointment| !here.contains(&appointment.branch_id)) {
         return invalid("some of the appointments are in a branch where this one is not".to_owned());
     }
     let appointments: Vec<Uuid> = ahead.iter().map(|appointment| appointment.id).collect();

@@ -193,6 +193,12 @@ impl Resource {
             .is_none_or(|one| one.treatment_ids.is_empty() || one.treatment_ids.contains(&treatment))
     }
 
+    /// Where it can be booked: a professional works in branches, anything else stands in one.
+    #[must_use]
+    pub fn branches(&self) -> &[Uuid] {
+        self.professional.as_ref().map_or(self.branch_id.as_slice(), |one| &one.branch_ids)
+    }
+
     /// Whether patients may book it alone.
     #[must_use]
     pub fn accepts_online(&self) -> bool {

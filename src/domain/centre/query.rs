@@ -75,14 +75,26 @@ pub async fn find_branch(tx: &TenantTx, id: Uuid) -> Result<Option<Branch>, Fail
     Ok(branches(tx, vec![id]).await?.pop())
 }
 
-/// One branch, which keeps its zone until this transaction ends: a change of zone moves every appointment of the branch,
-/// and must not miss one that is being booked.
+/// One branch, for booking in it: until this transaction ends, nobody gets it from [`lock_branches`], and what was read
+/// of its zone, working time and resources stays. Any number of bookings hold it together.
 ///
 /// # Errors
 /// Faults of the database.
 pub async fn hold_branch(tx: &TenantTx, id: Uuid) -> Result<Option<Branch>, Failure> {
     let row: Option<BranchRow> = tx.find("SELECT * FROM branches WHERE id = $1 FOR KEY SHARE", [id.into()]).await?;
     row.map(Branch::try_from).transpose()
+}
+
+/// The branches with these ids, by id, where nobody books until this transaction ends: for changes of what bookings go by
+/// and of what is booked. A booking that had begun is there when this returns; one that begins later goes by the change.
+/// Who locks a resource too locks it first, and not against its key: bookings that this waits for refer to it.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn lock_branches(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<Branch>, Failure> {
+    let rows: Vec<BranchRow> =
+        tx.all("SELECT * FROM branches WHERE id = ANY ($1) ORDER BY id FOR UPDATE", [ids.into()]).await?;
+    rows.into_iter().map(Branch::try_from).collect()
 }
 
 /// The resources with these ids, in no order.

@@ -104,14 +104,15 @@ struct Shift {
 }
 
 /// Gives everything that lies ahead in a branch the instants that its wall times have in `zone`. Writes no event: who
-/// calls knows whether the zone was edited or its rules changed. Locks the branch, so that no booking by the old zone
-/// slips in; the branch's own row is the caller's to update.
+/// calls knows whether the zone was edited or its rules changed. The caller has the branch from [`lock_branches`], so that
+/// no booking by the old zone slips in; the branch's own row is the caller's to update.
+///
+/// [`lock_branches`]: super::query::lock_branches
 ///
 /// # Errors
 /// Faults of the database; being chosen as a deadlock's victim is one, so call it from [`Cx::retrying`].
 pub async fn recompute_branch(tx: &TenantTx, cx: &Cx, branch: Uuid, zone: Tz) -> Result<Rezoned, Failure> {
     let now = cx.now();
-    tx.run("SELECT 1 FROM branches WHERE id = $1 FOR UPDATE", [branch.into()]).await?;
     let shifts = appointments(tx, branch, zone, now).await?;
     let moved: Vec<&Shift> = shifts.iter().filter(|shift| !shift.by.is_zero()).collect();
     let overbooked = occupancies(tx, &moved).await?;

@@ -244,8 +244,7 @@ async fn save(
 
 /// The branch as it is before the change, locked against bookings that would still go by its old zone.
 async fn lock(tx: &TenantTx, id: Uuid, version: i32) -> Result<Branch, Failure> {
-    tx.run("SELECT 1 FROM branches WHERE id = $1 FOR UPDATE", [id.into()]).await?;
-    let before = query::find_branch(tx, id).await?.ok_or_else(|| Refusal::not_found("id"))?;
+    let before = query::lock_branches(tx, vec![id]).await?.pop().ok_or_else(|| Refusal::not_found("id"))?;
     if before.version == version { Ok(before) } else { Err(Refusal::version_conflict(before.version).into()) }
 }
 

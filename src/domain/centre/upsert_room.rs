@@ -146,6 +146,7 @@ async fn bookings_allow(cx: &Cx, tx: &TenantTx, before: &Resource, input: &Input
     if !moves && !shrinks {
         return Ok(());
     }
+    query::lock_branches(tx, before.branch_id.into_iter().collect()).await?;
     // Without a row there is no booking at all.
     let highest: Option<Option<i16>> = tx
         .scalar(
@@ -195,7 +196,7 @@ pub(super) async fn lock_resource(
     version: i32,
     kind: ResourceKind,
 ) -> Result<Resource, Failure> {
-    tx.run("SELECT 1 FROM resources WHERE id = $1 FOR UPDATE", [id.into()]).await?;
+    tx.run("SELECT 1 FROM resources WHERE id = $1 FOR NO KEY UPDATE", [id.into()]).await?;
     let before = query::resources(tx, vec![id]).await?.pop().filter(|resource| resource.kind == kind);
     let before = before.ok_or_else(|| Refusal::not_found("id"))?;
     if before.version == version { Ok(before) } else { Err(Refusal::version_conflict(before.version).into()) }

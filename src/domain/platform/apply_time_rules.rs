@@ -31,7 +31,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
 
 async fn one(cx: &Cx, actor: &Actor, id: Uuid) -> Result<bool, Failure> {
     let tx = cx.write(actor).await?;
-    let Some(branch) = query::find_branch(&tx, id).await? else { return Ok(false) };
+    let Some(branch) = query::lock_branches(&tx, vec![id]).await?.pop() else { return Ok(false) };
     let rezoned = rezone::recompute_branch(&tx, cx, id, branch.zone).await?;
     if rezoned.is_empty() {
         tx.commit().await?;

@@ -6,6 +6,7 @@ mod calendar;
 mod day;
 mod explain;
 mod list;
+mod races;
 mod schedules;
 
 use chrono::{DateTime, Utc};

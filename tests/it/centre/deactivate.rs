@@ -1,14 +1,32 @@
 //! Taking a resource out of use, with and without somebody who takes over.
 
-use horae::{auth::BuiltinRole, schema::id::Kind};
+use horae::{
+    auth::BuiltinRole,
+    domain::{
+        booking::book,
+        centre::{
+            deactivate_resource,
+            upsert_room::{self, Thing},
+        },
+        refusal::Code,
+    },
+    schema::id::Kind,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{contents, events_after, global, refused, text};
-use crate::support::{
-    app::{Client, TestApp},
-    fixtures::{Booking, Centre},
+use crate::{
+    agenda::{at, refused as refusals},
+    booking::Clinic,
+    support::{
+        app::{Client, TestApp},
+        fixtures::{Booking, Centre},
+    },
 };
+
+/// A booking reads the patient when it is planned, and before it is written.
+const PATIENT: &str = "SELECT 1 FROM patients WHERE id = $1 FOR UPDATE";
 
 struct Scene {
     app: TestApp,
@@ -179,4 +197,88 @@ async fn two_that_hand_over_to_each_other_do_not_lose_an_appointment() {
     told.sort();
     assert_eq!(told, [vec![], vec!["INVALID reassignTo".to_owned()]]);
     assert_eq!(s.centre.count("SELECT count(*) FROM occupancies WHERE active").await, 2);
+}
+
+#[tokio::test]
+async fn a_booking_that_was_planned_with_it_is_counted_and_handed_over() {
+    let clinic = Clinic::open().await;
+    let (app, cx, actor) = (&clinic.app, &clinic.app.app.cx, &clinic.actor);
+    let [ana, berta] = clinic.professionals[..] else { panic!("two professionals") };
+    let patient = clinic.centre.locking(PATIENT, vec![clinic.patient.into()]).await;
+    let (booked, affected, ()) = tokio::join!(
+        book::run(cx, actor, clinic.booking(ana, at("2026-07-14T14:00:00Z"))),
+        async {
+            app.blocked(1).await;
+            let input = deactivate_resource::Input { id: ana, version: 1, reassign_to: Some(berta) };
+            deactivate_resource::run(cx, actor, input).await
+        },
+        async {
+            app.blocked(2).await;
+            patient.commit().await.unwrap();
+        },
+    );
+    booked.unwrap();
+    assert_eq!(affected.unwrap(), 1);
+    let sql =
+        "SELECT string_agg(r.name, ', ' ORDER BY r.name) FROM occupancies o JOIN resources r ON r.id = o.resource_id";
+    assert_eq!(text(&clinic.centre, sql, vec![]).await, "Berta, Box 1");
+}
+
+#[tokio::test]
+async fn a_booking_that_begins_later_finds_it_out_of_use() {
+    let clinic = Clinic::open().await;
+    let (app, cx, actor) = (&clinic.app, &clinic.app.app.cx, &clinic.actor);
+    let ana = clinic.professionals[0];
+    let log = clinic.centre.locking("SELECT 1 FROM event_head FOR UPDATE", vec![]).await;
+    let (affected, booked, ()) = tokio::join!(
+        deactivate_resource::run(cx, actor, deactivate_resource::Input { id: ana, version: 1, reassign_to: None }),
+        async {
+            app.blocked(1).await;
+            book::run(cx, actor, clinic.booking(ana, at("2026-07-14T14:00:00Z"))).await
+        },
+        async {
+            app.blocked(2).await;
+            log.commit().await.unwrap();
+        },
+    );
+    assert_eq!(affected.unwrap(), 0);
+    assert_eq!(refusals(booked), [(Code::NotFound, "items.0.professionalId".to_owned())]);
+    assert_eq!(clinic.centre.count("SELECT count(*) FROM occupancies").await, 0);
+}
+
+#[tokio::test]
+async fn a_room_does_not_shrink_below_what_is_being_booked() {
+    let clinic = Clinic::open().await;
+    let (app, cx, actor) = (&clinic.app, &clinic.app.app.cx, &clinic.actor);
+    let room = clinic.centre.room("Sala", clinic.branch, 2).await;
+    let booking = |professional| {
+        let mut booking = clinic.booking(professional, at("2026-07-14T14:00:00Z"));
+        booking.items[0].room = Some(room);
+        book::run(cx, actor, booking)
+    };
+    booking(clinic.professionals[0]).await.unwrap();
+    let patient = clinic.centre.locking(PATIENT, vec![clinic.patient.into()]).await;
+    let (booked, changed, ()) = tokio::join!(
+        booking(clinic.professionals[1]),
+        async {
+            app.blocked(1).await;
+            let input = upsert_room::Input {
+                thing: Thing::Room,
+                id: Some(room),
+                version: Some(1),
+                branch_id: clinic.branch,
+                name: "Sala".to_owned(),
+                color: None,
+                capacity: Some(1),
+                active: None,
+            };
+            upsert_room::run(cx, actor, input).await
+        },
+        async {
+            app.blocked(2).await;
+            patient.commit().await.unwrap();
+        },
+    );
+    booked.unwrap();
+    assert_eq!(refusals(changed), [(Code::Invalid, "capacity".to_owned())]);
 }

@@ -1,6 +1,6 @@
 //! A whole server with a database of its own, a clock that the test moves, and clients that speak to its real router.
 
-use std::{collections::HashMap, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -25,6 +25,7 @@ use horae::{
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use tower::ServiceExt;
@@ -182,6 +183,19 @@ impl TestApp {
             std::fs::read_dir(self.mailbox.path()).unwrap().map(|file| file.unwrap().path()).collect();
         files.sort();
         files.iter().map(|file| std::fs::read_to_string(file).unwrap()).collect()
+    }
+
+    /// Waits until so many transactions wait for a lock of another. They give up after ten seconds.
+    pub async fn blocked(&self, count: i64) {
+        let mut owner = PgConnection::connect(&self.database_url).await.unwrap();
+        let sql =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+        let waiting = async {
+            while sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut owner).await.unwrap() != count {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(9), waiting).await.unwrap_or_else(|_| panic!("{count} do not wait"));
     }
 
     /// Now, by the test's clock.

@@ -17,6 +17,7 @@ use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use horae::{
     auth::Actor,
+    db::TenantTx,
     domain::{
         cx::Cx,
         files::deposit::{self, Made},
@@ -129,6 +130,14 @@ impl Centre {
         let rows = tx.run(sql, values).await.unwrap();
         tx.commit().await.unwrap();
         rows
+    }
+
+    /// A transaction that keeps the rows of a statement locked until it ends. With the head of the log locked, use cases
+    /// stop when everything but their events is written.
+    pub async fn locking(&self, sql: &'static str, values: Vec<Value>) -> TenantTx {
+        let tx = self.cx.write(&self.system).await.unwrap();
+        tx.run(sql, values).await.unwrap();
+        tx
     }
 
     /// A number that a statement answers with.
