@@ -12,7 +12,9 @@ use super::answers::Answers;
 use crate::{
     auth::ActorKind,
     domain::{
-        agenda::appointment::AppointmentView, background::Job, booking::status::AppointmentStatus,
+        agenda::appointment::AppointmentView,
+        background::Job,
+        booking::{input::FARTHEST, status::AppointmentStatus},
         event_cursor::EventCursor,
     },
 };
@@ -48,7 +50,7 @@ pub struct EventActor {
 pub enum What {
     /// To an appointment.
     Appointment(Arc<AppointmentEvent>),
-    /// To the hours somebody or something works.
+    /// To the hours somebody or something works, or to the clock they go by.
     Schedule(Arc<ScheduleEvent>),
     /// To work that somebody watches: how it stands now.
     Job(Arc<Job>),
@@ -94,7 +96,7 @@ pub struct Place {
     pub during: Range<DateTime<Utc>>,
 }
 
-/// Working hours changed, or an appointment has left the subscriber's column: read this range again.
+/// Working hours or the branch's clock changed, or an appointment has left the subscriber's column: read this range again.
 #[derive(Clone, Debug)]
 pub struct ScheduleEvent {
     /// Whose; none: everybody's and everything's of the branch.
@@ -133,10 +135,14 @@ struct ScheduleData {
 
 /// How far ahead a change of a weekly schedule makes screens read again.
 const SCHEDULE_REACH: TimeDelta = TimeDelta::days(366);
+/// How far a change of a branch's clock can move what lay ahead: the zones of the world are 26 hours apart.
+const CLOCK_SHIFT: TimeDelta = TimeDelta::hours(26);
 
 /// The name of the event that is a booking.
 pub(super) const BOOKED: &str = "appointment.booked";
 pub(super) const SCHEDULE_CHANGED: &str = "schedule.changed";
+/// The names of the events that move everything ahead in a branch: its zone is another, or the rules of its zone are.
+pub(super) const CLOCK_CHANGED: [&str; 2] = ["branch.zone_changed", "tzdata.changed"];
 
 /// Whether this type of event is about an appointment.
 pub(super) fn is_of_appointment(event_type: &str) -> bool {
@@ -188,5 +194,12 @@ impl What {
                 Self::Other
             }
         }
+    }
+
+    /// From when a branch's clock changed: every day from then on is to be read again, and the day before it, to where
+    /// what was about to begin may have moved.
+    pub(super) fn of_clock(at: DateTime<Utc>, zone: Tz) -> Self {
+        let during = at - CLOCK_SHIFT..at + FARTHEST + CLOCK_SHIFT;
+        Self::Schedule(Arc::new(ScheduleEvent { resource: None, during, zone }))
     }
 }

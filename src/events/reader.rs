@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::{
     answers::Answers,
-    event::{Event, EventActor, SCHEDULE_CHANGED, What, is_of_appointment, is_of_job, is_of_rights},
+    event::{CLOCK_CHANGED, Event, EventActor, SCHEDULE_CHANGED, What, is_of_appointment, is_of_job, is_of_rights},
     hub::{Channel, Hub},
     stream::ResetReason,
 };
@@ -72,7 +72,8 @@ impl Filter {
     }
 }
 
-/// What of an event decides whether [`Filter`] takes it; followed by what comes behind WHERE.
+/// What of an event decides whether [`Filter`] takes it; followed by what comes behind WHERE. Working time is of the
+/// resource that it names, or of all; the branch's clock is of all.
 macro_rules! events_where {
     ($select:literal, $rest:literal) => {
         concat!(
@@ -81,9 +82,11 @@ macro_rules! events_where {
                  AND ($3::text[] IS NULL OR e.type LIKE ANY ($3))
                  AND ($4::uuid[] IS NULL OR e.branch_id = ANY ($4))
                  AND ($5::text[] IS NULL OR e.data->'resources' ?| $5 OR e.data->'previous'->'resources' ?| $5
-                      OR (e.type = 'schedule.changed' AND coalesce(e.data->>'resourceId' = ANY ($5), true)))
+                      OR (e.type = 'schedule.changed' AND coalesce(e.data->>'resourceId' = ANY ($5), true))
+                      OR e.type IN ('branch.zone_changed', 'tzdata.changed'))
                  AND ($6::text[] IS NULL OR e.data->'resources' ?| $6 OR e.data->'previous'->'resources' ?| $6
-                      OR (e.type = 'schedule.changed' AND coalesce(e.data->>'resourceId' = ANY ($6), true))) ",
+                      OR (e.type = 'schedule.changed' AND coalesce(e.data->>'resourceId' = ANY ($6), true))
+                      OR e.type IN ('branch.zone_changed', 'tzdata.changed')) ",
             $rest
         )
     };
@@ -174,13 +177,12 @@ async fn load(tx: &TenantTx, rows: Vec<Row>) -> Result<Vec<Arc<Event>>, Failure>
                     Some(view) => What::of_appointment(&row.r#type, row.data, Arc::clone(view)),
                     None => What::Other,
                 }
-            } else if row.r#type == SCHEDULE_CHANGED {
-                match &row.time_zone {
-                    Some(name) => What::of_schedule(row.data, row.occurred_at, zone(name)?),
-                    None => What::Other,
-                }
             } else {
-                What::Other
+                match (row.r#type.as_str(), &row.time_zone) {
+                    (SCHEDULE_CHANGED, Some(name)) => What::of_schedule(row.data, row.occurred_at, zone(name)?),
+                    (word, Some(name)) if CLOCK_CHANGED.contains(&word) => What::of_clock(row.occurred_at, zone(name)?),
+                    _ => What::Other,
+                }
             };
             let kind = ActorKind::parse(&row.actor_kind);
             let name = row.actor_name.unwrap_or_else(|| match kind {

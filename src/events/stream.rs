@@ -8,7 +8,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use uuid::Uuid;
 
 use super::{
-    event::{AppointmentEvent, BOOKED, Event, ScheduleEvent, What},
+    event::{AppointmentEvent, BOOKED, CLOCK_CHANGED, Event, SCHEDULE_CHANGED, ScheduleEvent, What},
     hub::{Hub, Member, Signal},
     reader::{self, Filter},
     rights::Standing,
@@ -154,11 +154,11 @@ impl Interest {
 
     fn filter(&self) -> Filter {
         let types = match self.topic {
-            Topic::Agenda => vec!["appointment.%".to_owned(), "schedule.changed".to_owned()],
-            Topic::Bookings => vec![BOOKED.to_owned()],
+            Topic::Agenda => [&["appointment.%", SCHEDULE_CHANGED][..], &CLOCK_CHANGED].concat(),
+            Topic::Bookings => vec![BOOKED],
         };
         Filter {
-            types: Some(types),
+            types: Some(types.into_iter().map(str::to_owned).collect()),
             branches: self.branches.clone(),
             resources: self.resources.clone(),
             own: self.sight.own,

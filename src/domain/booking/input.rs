@@ -23,7 +23,7 @@ use crate::{
 /// Most treatments of one appointment.
 pub const MAX_ITEMS: usize = 20;
 /// How far ahead staff may book.
-const FARTHEST: TimeDelta = TimeDelta::days(3 * 366);
+pub const FARTHEST: TimeDelta = TimeDelta::days(3 * 366);
 
 /// One treatment, as a person asks for it.
 #[derive(Clone, Debug, Serialize)]

@@ -17,7 +17,7 @@ pub mod plan;
 pub mod public_book;
 pub mod public_page;
 mod quota;
-mod record;
+pub(in crate::domain) mod record;
 pub mod release;
 pub mod reschedule;
 mod secure;

@@ -1,6 +1,8 @@
 //! Writing an appointment: all its rows in one statement. Whether its resources were still free, the exclusion
 //! constraint decides; this only counts.
 
+use std::{collections::BTreeSet, ops::Range};
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -232,6 +234,23 @@ impl From<Happened<'_>> for Change {
             reason: happened.reason,
             ..Self::event(happened.event, happened.action, "Appointment", happened.id)
         }
+    }
+}
+
+impl Happened<'_> {
+    /// The change of an appointment that took `resources` before, `during` then. It concerns those who have it now and
+    /// those whom it has left: who sees only a column that it has left must learn where the gap is, and not where it went.
+    #[must_use]
+    pub fn moved_from(self, resources: &[Uuid], during: &Range<DateTime<Utc>>) -> Change {
+        let concerned: BTreeSet<Uuid> = self.resources.iter().chain(resources).copied().collect();
+        let mut change = Change::from(Happened { resources: &Vec::from_iter(concerned), ..self });
+        if let Some(data) = change.data.as_object_mut() {
+            data.insert(
+                "previous".to_owned(),
+                json!({ "resources": resources, "start": during.start, "end": during.end }),
+            );
+        }
+        change
     }
 }
 

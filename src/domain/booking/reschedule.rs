@@ -18,7 +18,7 @@ use crate::{
     auth::{Actor, Permission, Scope},
     domain::{
         centre::query,
-        change::{Change, Changes},
+        change::Changes,
         cx::Cx,
         facts::facts,
         idempotency::{Claim, Receipt},
@@ -123,11 +123,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
         notifications::on_rescheduled(cx, &tx, &branch, &times, input.notify).await?;
     }
     receipt.keep(&tx, json!({ "appointment": locked.id })).await?;
-    let mut resources = plan.resources();
-    resources.extend(&locked.resources);
-    resources.sort_unstable();
-    resources.dedup();
-    let mut change = Change::from(Happened {
+    let happened = Happened {
         event: "appointment.rescheduled",
         action: "rescheduleAppointment",
         id: locked.id,
@@ -137,7 +133,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
         previous: Some(locked.status),
         channel: &locked.channel,
         start: plan.start,
-        resources: &resources,
+        resources: &plan.resources(),
         reason: None,
         before: facts!({
             "start": locked.start,
@@ -146,14 +142,8 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
             "revision": locked.revision,
         }),
         after: plan.facts().and(facts!({ "revision": revision, "overbooked": input.overbook })),
-    });
-    // Who sees only a column that the appointment has left must learn where the gap is, and not where it went.
-    if let Some(data) = change.data.as_object_mut() {
-        data.insert(
-            "previous".to_owned(),
-            json!({ "resources": locked.resources, "start": locked.start, "end": locked.end }),
-        );
-    }
+    };
+    let change = happened.moved_from(&locked.resources, &(locked.start..locked.end));
     cx.commit(tx, Changes::one(actor, change)).await?;
     Ok(Tried::Done(locked.id))
 }

@@ -3,6 +3,9 @@
 //!
 //! Working hours of the other are not looked at: whoever hands over a colleague's agenda has arranged that.
 
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
 use sea_orm::FromQueryResult;
 use serde_json::json;
 use uuid::Uuid;
@@ -15,6 +18,10 @@ use crate::{
     auth::{Actor, Permission, Scope},
     db::TenantTx,
     domain::{
+        booking::{
+            record::{ChangeKind, Happened},
+            status::AppointmentStatus,
+        },
         change::{Change, Changes},
         cx::Cx,
         facts::facts,
@@ -41,6 +48,36 @@ struct AheadRow {
     id: Uuid,
     code: String,
     branch_id: Uuid,
+    status: String,
+    channel: String,
+    start_at: DateTime<Utc>,
+    end_at: DateTime<Utc>,
+    resources: Vec<Uuid>,
+}
+
+impl AheadRow {
+    /// The appointment after `to` has taken over from `from`.
+    fn handed_over(&self, from: Uuid, to: Uuid) -> Result<Change, Failure> {
+        let status = AppointmentStatus::parse(&self.status)?;
+        let now: BTreeSet<Uuid> = self.resources.iter().map(|id| if *id == from { to } else { *id }).collect();
+        let now = Vec::from_iter(now);
+        let happened = Happened {
+            event: "appointment.rescheduled",
+            action: "deactivateResource",
+            id: self.id,
+            branch: self.branch_id,
+            kind: ChangeKind::Moved,
+            status,
+            previous: Some(status),
+            channel: &self.channel,
+            start: self.start_at,
+            resources: &now,
+            reason: None,
+            before: facts!({ "resourceIds": self.resources.as_slice() }),
+            after: facts!({ "resourceIds": now.as_slice() }),
+        };
+        Ok(happened.moved_from(&self.resources, &(self.start_at..self.end_at)))
+    }
 }
 
 /// Takes it out of use. Returns how many appointments ahead are affected: moved, or left for somebody to look after.
@@ -78,13 +115,7 @@ async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure
         fits(&tx, &resource, &to, &ahead).await?;
         reassign(cx, &tx, &resource, &to, &ahead).await?;
         for appointment in &ahead {
-            changes.push(Change {
-                branch_id: Some(appointment.branch_id),
-                data: json!({ "fromResource": resource.id, "toResource": to.id }),
-                before: Some(facts!({ "resourceId": resource.id })),
-                after: Some(facts!({ "resourceId": to.id })),
-                ..Change::event("appointment.rescheduled", "deactivateResource", "Appointment", appointment.id)
-            });
+            changes.push(appointment.handed_over(resource.id, to.id)?);
         }
     }
     if resource.active {
@@ -122,7 +153,9 @@ fn subject(kind: ResourceKind) -> &'static str {
 async fn ahead(cx: &Cx, tx: &TenantTx, resource: Uuid) -> Result<Vec<AheadRow>, Failure> {
     Ok(tx
         .all(
-            "SELECT a.id, a.code, a.branch_id FROM appointments a
+            "SELECT a.id, a.code, a.branch_id, a.status, a.channel, a.start_at, a.end_at,
+                 (SELECT array_agg(DISTINCT o.resource_id) FROM occupancies o WHERE o.appointment_id = a.id) AS resources
+             FROM appointments a
              WHERE a.start_at > $2 AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
              ORDER BY a.id FOR UPDATE OF a",
             [resource.into(), cx.now().into()],
@@ -165,8 +198,8 @@ async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow])
 #[derive(FromQueryResult)]
 struct TakenOutRow {
     appointment_id: Uuid,
-    lower: chrono::DateTime<chrono::Utc>,
-    upper: chrono::DateTime<chrono::Utc>,
+    lower: DateTime<Utc>,
+    upper: DateTime<Utc>,
     overbooked: bool,
 }
 

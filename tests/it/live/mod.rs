@@ -2,6 +2,7 @@
 
 mod api;
 mod fanout;
+mod moves;
 mod nodes;
 mod processes;
 mod resets;
@@ -12,7 +13,7 @@ use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use horae::{
-    auth::Actor,
+    auth::{Actor, BuiltinRole},
     domain::{
         booking::{
             book::{self, Book, PatientChoice},
@@ -97,6 +98,17 @@ impl Desk {
         }
         let tx = app.app.cx.write(&self.centre.system).await.unwrap();
         app.app.cx.commit(tx, changes).await.unwrap();
+    }
+
+    /// The login of the `n`th professional, who sees the own column alone.
+    pub async fn professional(&self, app: &TestApp, n: usize) -> Arc<Actor> {
+        let client = app.user("alfa", BuiltinRole::Professional).await;
+        let known = app.actor_of(&client).await;
+        self.centre.is_user(self.professionals[n], known.id.unwrap()).await;
+        app.app.authenticator.forget(self.actor.tenant.id, known.session.unwrap()).await;
+        let actor = app.actor_of(&client).await;
+        assert_eq!(actor.professional, Some(self.professionals[n]));
+        actor
     }
 
     pub fn agenda(&self, after: Option<String>) -> Wanted {

@@ -73,13 +73,7 @@ async fn schedule_changes(desk: &Desk, app: &TestApp, resource: Option<Uuid>) {
 async fn a_professional_gets_the_own_column_and_sees_a_gap_where_an_appointment_left_it() {
     let app = TestApp::start().await;
     let desk = Desk::with(&app, 2).await;
-    let client = app.user("alfa", BuiltinRole::Professional).await;
-    let user = app.actor_of(&client).await.id.unwrap();
-    desk.centre.is_user(desk.professionals[0], user).await;
-    app.app.authenticator.forget(desk.actor.tenant.id, app.actor_of(&client).await.session.unwrap()).await;
-    let actor = app.actor_of(&client).await;
-    assert_eq!(actor.professional, Some(desk.professionals[0]));
-
+    let actor = desk.professional(&app, 0).await;
     let mut stream = app.app.live.subscribe(Arc::clone(&actor), desk.agenda(None)).await.unwrap();
     let begin = ready(&mut stream).await;
     desk.book(&app, 1, 0).await;
