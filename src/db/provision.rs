@@ -241,6 +241,7 @@ async fn migrate_shared(server: &Server, database: &str) -> Result<(), DbError> 
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;
          GRANT USAGE ON SCHEMA catalogue, queue TO {app_role};
          GRANT SELECT ON catalogue.tenants, catalogue.cells TO {app_role};
+         GRANT UPDATE (time_rules) ON catalogue.tenants TO {app_role};
          GRANT SELECT, INSERT, UPDATE ON catalogue.time_rules TO {app_role};
          GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA queue TO {app_role};
          GRANT USAGE ON SCHEMA sealing TO {app_role};

@@ -32,7 +32,15 @@ pub struct Schedule {
     pub spread: TimeDelta,
 }
 
-/// Every schedule.
+/// How often is looked for centres that do not follow the present zone rules; the release is part of each tick's name.
+const TIME_RULES: Schedule = Schedule {
+    name: "tzdata",
+    kind: runners::APPLY_TIME_RULES,
+    every: TimeDelta::minutes(15),
+    spread: TimeDelta::zero(),
+};
+
+/// Every schedule by which each centre gets a job.
 pub const SCHEDULES: &[Schedule] = &[
     Schedule {
         name: "reminders.materialise",
@@ -95,6 +103,7 @@ pub(super) type Seen = HashMap<&'static str, DateTime<Utc>>;
 /// Enqueues the jobs of the present ticks in one cell, unless this or another worker has. Without `spread` all of them
 /// are due at once.
 pub(super) async fn enqueue_due(cx: &Cx, cell: &str, spread: bool, seen: &mut Seen) -> Result<(), DbError> {
+    enqueue_time_rules(cx, cell, seen).await?;
     let now = cx.now();
     let new: Vec<(&Schedule, DateTime<Utc>)> = SCHEDULES
         .iter()
@@ -115,29 +124,42 @@ pub(super) async fn enqueue_due(cx: &Cx, cell: &str, spread: bool, seen: &mut Se
     cx.db.prune_failed_jobs(cell, now - FAILED_KEPT).await
 }
 
-/// When this binary's zone rules are not the ones that future local times were computed with, gives every centre a job
-/// that computes them again.
-pub(super) async fn apply_time_rules(cx: &Cx) -> Result<(), DbError> {
+/// Makes this binary's zone rules the ones that every centre's future local times are to follow: of several releases,
+/// as during a rolling deploy or after a step back, the one that started last decides.
+pub(super) async fn adopt_time_rules(cx: &Cx) -> Result<(), DbError> {
     let ours = tzdata_version();
     let known = cx.db.time_rules().await?;
     if known.as_deref() == Some(ours) {
         return Ok(());
     }
-    let now = cx.now();
     if let Some(theirs) = known {
         tracing::info!(
             tzdata.before = theirs,
             tzdata.now = ours,
             "The zone rules are others; future local times are computed again"
         );
-        for cell in cx.db.cells().await? {
-            let jobs = active_tenants(&cx.db, &cell).await?.into_iter().map(|tenant| (tenant, now)).collect();
-            let tick =
-                Tick { schedule: format!("tzdata {ours}").into(), at: now, kind: runners::APPLY_TIME_RULES, jobs };
-            cx.db.enqueue_tick(&cell, &tick).await?;
+    }
+    cx.db.set_time_rules(ours, cx.now()).await
+}
+
+/// Gives the centres of a cell that do not follow these rules yet a job that computes their future again: at first all
+/// of them, later who was closed or in maintenance then, and whose job failed.
+async fn enqueue_time_rules(cx: &Cx, cell: &str, seen: &mut Seen) -> Result<(), DbError> {
+    let (ours, at) = (tzdata_version(), TIME_RULES.tick(cx.now()));
+    if seen.get(TIME_RULES.name) == Some(&at) {
+        return Ok(());
+    }
+    // Otherwise another release has started since, and the two would undo each other's work.
+    if cx.db.time_rules().await?.as_deref() == Some(ours) {
+        let behind = cx.db.tenants_behind(cell, ours).await?;
+        if !behind.is_empty() {
+            let jobs = behind.into_iter().map(|tenant| (tenant, at)).collect();
+            let schedule = format!("{} {ours}", TIME_RULES.name).into();
+            cx.db.enqueue_tick(cell, &Tick { schedule, at, kind: TIME_RULES.kind, jobs }).await?;
         }
     }
-    cx.db.set_time_rules(ours, now).await
+    seen.insert(TIME_RULES.name, at);
+    Ok(())
 }
 
 async fn active_tenants(db: &Db, cell: &str) -> Result<Vec<TenantId>, DbError> {

@@ -119,7 +119,7 @@ impl Worker {
         let mut rules_known = false;
         loop {
             if !rules_known {
-                match schedule::apply_time_rules(&self.inner.cx).await {
+                match schedule::adopt_time_rules(&self.inner.cx).await {
                     Ok(()) => rules_known = true,
                     Err(error) => tracing::warn!(
                         error = &error as &dyn std::error::Error,

@@ -77,7 +77,7 @@ impl Db {
         Ok(())
     }
 
-    /// The release of the zone rules that future local times were last computed with.
+    /// The release of the zone rules that every centre's future local times are to follow.
     ///
     /// # Errors
     /// When the catalogue does not answer.
@@ -86,7 +86,7 @@ impl Db {
         Ok(version.fetch_optional(self.catalogue()).await?)
     }
 
-    /// Remembers that every future local time follows this release of the zone rules.
+    /// Makes this the release of the zone rules that every centre's future local times are to follow.
     ///
     /// # Errors
     /// When the catalogue does not answer.
@@ -99,6 +99,35 @@ impl Db {
         .bind(now)
         .execute(self.catalogue())
         .await?;
+        Ok(())
+    }
+
+    /// The active tenants of a cell whose future local times do not follow this release of the zone rules.
+    ///
+    /// # Errors
+    /// When the catalogue does not answer.
+    pub async fn tenants_behind(&self, cell: &str, version: &str) -> Result<Vec<TenantId>, DbError> {
+        let ids: Vec<Uuid> = sqlx::query_scalar(
+            "SELECT id FROM catalogue.tenants
+             WHERE cell = $1 AND status = 'ACTIVE' AND time_rules IS DISTINCT FROM $2 ORDER BY id",
+        )
+        .bind(cell)
+        .bind(version)
+        .fetch_all(self.catalogue())
+        .await?;
+        Ok(ids.into_iter().map(TenantId).collect())
+    }
+
+    /// Remembers that a tenant's future local times follow this release of the zone rules.
+    ///
+    /// # Errors
+    /// When the catalogue does not answer.
+    pub async fn set_tenant_time_rules(&self, tenant: TenantId, version: &str) -> Result<(), DbError> {
+        sqlx::query("UPDATE catalogue.tenants SET time_rules = $2 WHERE id = $1")
+            .bind(tenant.0)
+            .bind(version)
+            .execute(self.catalogue())
+            .await?;
         Ok(())
     }
 }

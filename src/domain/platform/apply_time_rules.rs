@@ -9,11 +9,13 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         refusal::Failure,
+        time::tzdata_version,
     },
 };
 
-/// Recomputes every branch, each in a transaction of its own, and reports what moved as `tzdata.changed`. Running it
-/// again moves nothing. Returns how many branches had something to move.
+/// Recomputes every branch by this binary's zone rules, each in a transaction of its own, reports what moved as
+/// `tzdata.changed`, and remembers which rules the centre follows now. Running it again moves nothing. Returns how many
+/// branches had something to move.
 ///
 /// # Errors
 /// When the actor may not, or the centre is closed; faults of the database.
@@ -26,6 +28,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
     for branch in branches {
         moved += usize::from(cx.retrying(|| one(cx, actor, branch)).await?);
     }
+    cx.db.set_tenant_time_rules(actor.tenant.id, tzdata_version()).await?;
     Ok(moved)
 }
 
