@@ -1,12 +1,30 @@
 //! What balancers and monitoring ask.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use horae::http::{Readiness, health_router};
+use chrono::{DateTime, TimeDelta, Utc};
+use horae::{
+    domain::clock::{Clock, SystemClock},
+    http::{Readiness, graphiql::GraphiqlPage, health_router},
+    mail::Mailer,
+};
 use http_body_util::BodyExt;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
+
+use crate::support::app::{TestApp, build};
+
+/// The system's clock, wrong by so much.
+struct Wrong(TimeDelta);
+
+impl Clock for Wrong {
+    fn now(&self) -> DateTime<Utc> {
+        SystemClock.now() + self.0
+    }
+}
 
 async fn get(routes: &Router, path: &str) -> (StatusCode, String) {
     let request = Request::get(path).body(Body::empty()).unwrap();
@@ -34,4 +52,19 @@ async fn is_ready_when_all_checks_pass() {
     stopping.cancel();
     assert_eq!(get(&routes, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(get(&routes, "/healthz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn is_not_ready_while_its_clock_is_not_the_databases() {
+    let database_url = TestApp::start().await.database_url.clone();
+    for (wrong, status, clock) in [
+        (TimeDelta::zero(), StatusCode::OK, r#"{"checks":{"clock":"ok","database":"ok"},"status":"ready"}"#),
+        (TimeDelta::seconds(5), StatusCode::SERVICE_UNAVAILABLE, r#""clock":"failed","database":"ok""#),
+        (TimeDelta::seconds(-5), StatusCode::SERVICE_UNAVAILABLE, r#""clock":"failed","database":"ok""#),
+    ] {
+        let app = build(&database_url, &[], Arc::new(Wrong(wrong)), Mailer::folder("/nonexistent"));
+        let (found, body) = get(&app.router(GraphiqlPage::new(Vec::new()), None), "/readyz").await;
+        assert!(found == status && body.contains(clock), "{wrong}: {found} {body}");
+        app.stop().await;
+    }
 }
