@@ -54,8 +54,7 @@ impl MigratorTrait for Tenant {
         sql_files![
             "tenant": "m0001_centre", "m0002_agenda", "m0003_log", "m0005_users", "m0006_sessions", "m0007_keys", "m0008_audit",
             "m0009_upkeep", "m0010_mail", "m0011_patients", "m0012_files", "m0013_record", "m0014_background_jobs",
-            "m0015_audit_head", "m0016_search_path", "m0017_made_files",
-            "m0018_challenges_of_sessions"
+            "m0015_audit_head", "m0016_search_path", "m0017_made_files", "m0018_challenges_of_sessions", "m0019_contact"
         ]
     }
 

@@ -209,12 +209,13 @@ async fn insert(
     if !record::insert(tx, &new, &plan).await? {
         return Ok(Tried::Outrun(Box::new(Outrun { branch, wanted, rules, plan })));
     }
+    patient.keep_contact(tx, id).await?;
     let times = AppointmentTimes {
         id,
         revision: 0,
         start: plan.start,
         previous_start: None,
-        patient_email: patient.email.clone(),
+        patient_email: patient.mail_address().map(str::to_owned),
         send_confirmation: book.send_confirmation,
         booked_at: now,
     };

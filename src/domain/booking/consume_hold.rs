@@ -102,6 +102,7 @@ pub(super) async fn in_tx(
         ],
     )
     .await?;
+    patient.keep_contact(tx, id).await?;
     tx.cancel_jobs(EXPIRE_JOB, vec![id.to_string()]).await?;
     if !waits {
         let times = AppointmentTimes {
@@ -109,7 +110,7 @@ pub(super) async fn in_tx(
             revision: 0,
             start: hold.start_at,
             previous_start: None,
-            patient_email: patient.email.clone(),
+            patient_email: patient.mail_address().map(str::to_owned),
             send_confirmation: terms.send_confirmation,
             booked_at: now,
         };

@@ -77,8 +77,8 @@ pub async fn lock(
 ) -> Result<Locked, Failure> {
     let row: Row = tx
         .find(
-            "SELECT a.id, a.branch_id, a.time_zone, a.version, a.revision, a.status, a.start_at, a.end_at, a.channel, p.email, a.patient_id,
-                 a.send_confirmation,
+            "SELECT a.id, a.branch_id, a.time_zone, a.version, a.revision, a.status, a.start_at, a.end_at, a.channel,
+                 coalesce(p.email, a.contact_email) AS email, a.patient_id, a.send_confirmation,
                  coalesce((SELECT array_agg(DISTINCT professional_id) FROM appointment_items
                      WHERE appointment_id = a.id AND professional_id IS NOT NULL), '{}') AS professionals,
                  coalesce((SELECT array_agg(DISTINCT resource_id) FROM occupancies WHERE appointment_id = a.id), '{}') AS resources

@@ -41,6 +41,8 @@ pub struct AppointmentContent {
     pub patient_name: String,
     pub patient_email: Option<String>,
     pub patient_phone: Option<String>,
+    pub contact_name: Option<String>,
+    pub contact_email: Option<String>,
     pub branch_name: String,
     pub branch_zone: Tz,
     pub branch_address: Vec<String>,
@@ -49,6 +51,16 @@ pub struct AppointmentContent {
     pub centre_name: String,
     pub centre_locale: String,
     pub centre_logo: Option<String>,
+}
+
+impl AppointmentContent {
+    /// Whom the mails to the patient greet, and where they go: the patient, or who booked, where no address of the patient
+    /// is on file.
+    #[must_use]
+    pub fn addressee(&self) -> Option<(&str, &str)> {
+        let patient = self.patient_email.as_deref().map(|email| (self.patient_name.as_str(), email));
+        patient.or(self.contact_name.as_deref().zip(self.contact_email.as_deref()))
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -65,6 +77,8 @@ struct Row {
     patient_name: Option<String>,
     patient_email: Option<String>,
     patient_phone: Option<String>,
+    contact_name: Option<String>,
+    contact_email: Option<String>,
     branch_name: String,
     time_zone: String,
     address: Option<Value>,
@@ -103,7 +117,7 @@ pub async fn of_appointments(
                          LEFT JOIN resources w ON w.id = i.professional_id LEFT JOIN resources r ON r.id = i.room_id
                      WHERE i.appointment_id = a.id), '[]') AS items,
                  concat_ws(' ', p.given_names, p.paternal_surname, p.maternal_surname) AS patient_name,
-                 p.email AS patient_email, p.phones[1] AS patient_phone,
+                 p.email AS patient_email, p.phones[1] AS patient_phone, a.contact_name, a.contact_email,
                  b.name AS branch_name, b.time_zone, b.address, b.phone AS branch_phone, b.email AS branch_email,
                  c.trade_name AS centre_name, c.locale AS centre_locale, c.logo_url AS centre_logo
              FROM appointments a JOIN branches b ON b.id = a.branch_id CROSS JOIN centre_profile c
@@ -132,6 +146,8 @@ impl TryFrom<Row> for AppointmentContent {
             patient_name: row.patient_name.unwrap_or_default(),
             patient_email: row.patient_email,
             patient_phone: row.patient_phone,
+            contact_name: row.contact_name,
+            contact_email: row.contact_email,
             branch_name: row.branch_name,
             branch_zone: zone(&row.time_zone)?,
             branch_address: row.address.as_ref().map(address_lines).unwrap_or_default(),

@@ -233,9 +233,12 @@ fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, row: &Row, content
     if !is_wanted(kind, &content) {
         return Err("the appointment has changed");
     }
-    // The patient's address of today: an address that was corrected is the one to write to.
-    let recipient = if kind.is_to_patient() { content.patient_email.clone() } else { Some(row.recipient.clone()) };
-    let recipient = recipient.ok_or("the patient has no address any more")?;
+    // The address of today: one that was corrected is the one to write to.
+    let recipient = if kind.is_to_patient() {
+        content.addressee().map(|(_, email)| email.to_owned()).ok_or("the patient has no address any more")?
+    } else {
+        row.recipient.clone()
+    };
     let has_links = kind.is_to_patient() && kind != EmailKind::AppointmentCancelled;
     let links = has_links.then(|| Links::of(cx, tx.tenant(), row.id));
     Ok((

@@ -121,10 +121,10 @@ async fn upcoming(
 ) -> Result<Vec<Upcoming>, Failure> {
     Ok(tx
         .all(
-            "SELECT a.id, a.start_at, a.revision, coalesce(a.moved_at, a.created_at) AS known_at, p.email
+            "SELECT a.id, a.start_at, a.revision, coalesce(a.moved_at, a.created_at) AS known_at, coalesce(p.email, a.contact_email) AS email
              FROM appointments a JOIN patients p ON p.id = a.patient_id
              WHERE a.branch_id = $1 AND (a.start_at, a.id) > ($2, $3) AND a.start_at <= $4
-                 AND a.status IN ('BOOKED', 'CONFIRMED') AND p.email IS NOT NULL AND p.status = 'ACTIVE'
+                 AND a.status IN ('BOOKED', 'CONFIRMED') AND coalesce(p.email, a.contact_email) IS NOT NULL AND p.status = 'ACTIVE'
                  AND ($5 OR NOT EXISTS (
                      SELECT 1 FROM email_messages m
                      WHERE m.related_id = a.id AND m.kind = 'APPOINTMENT_REMINDER' AND m.revision = a.revision

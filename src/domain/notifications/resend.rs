@@ -136,8 +136,14 @@ async fn content_now(
     if !is_wanted(kind, &content) {
         return Err(invalid("the appointment is not any more in the state that this mail speaks of"));
     }
-    let recipient = if kind.is_to_patient() { content.patient_email.clone() } else { Some(original.recipient.clone()) };
-    let recipient = recipient.ok_or_else(|| invalid("the patient has no mail address"))?;
+    let recipient = if kind.is_to_patient() {
+        content
+            .addressee()
+            .map(|(_, email)| email.to_owned())
+            .ok_or_else(|| invalid("the patient has no mail address"))?
+    } else {
+        original.recipient.clone()
+    };
     let suppressed: Option<bool> = tx
         .scalar("SELECT EXISTS (SELECT 1 FROM suppressions WHERE email = lower($1))", [recipient.trim().into()])
         .await?;

@@ -29,7 +29,7 @@ pub struct AppointmentTimes {
     pub start: DateTime<Utc>,
     /// Its start before it was moved; only a move needs it.
     pub previous_start: Option<DateTime<Utc>>,
-    /// The patient's address; none: nobody is written to.
+    /// Where the patient's mails go; none: nobody is written to.
     pub patient_email: Option<String>,
     /// Whether the booking is to be confirmed by mail.
     pub send_confirmation: bool,

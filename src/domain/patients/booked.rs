@@ -27,8 +27,44 @@ use crate::{
 pub struct BookedPatient {
     /// Who.
     pub id: Uuid,
-    /// Where mail goes.
+    /// The address on file.
     pub email: Option<String>,
+    /// Who booked, where no address is on file.
+    #[sea_orm(skip)]
+    pub contact: Option<Contact>,
+}
+
+/// Who booked, as it was typed. It belongs to the appointment and is never put on the patient's file: whoever knows a
+/// document number would otherwise get all of the patient's mail from then on.
+#[derive(Clone, Debug)]
+pub struct Contact {
+    /// How to greet: what the file says of the patient is not told to somebody who may only know the number.
+    pub name: String,
+    /// Where the appointment's mails go.
+    pub email: String,
+}
+
+impl BookedPatient {
+    /// Where the appointment's mails go.
+    #[must_use]
+    pub fn mail_address(&self) -> Option<&str> {
+        self.email.as_deref().or(self.contact.as_ref().map(|contact| contact.email.as_str()))
+    }
+
+    /// Keeps with the appointment who booked it, where no address is on file.
+    ///
+    /// # Errors
+    /// Faults of the database.
+    pub async fn keep_contact(&self, tx: &TenantTx, appointment: Uuid) -> Result<(), Failure> {
+        if let Some(Contact { name, email }) = &self.contact {
+            tx.run(
+                "UPDATE appointments SET contact_name = $2, contact_email = $3 WHERE id = $1",
+                [appointment.into(), name.as_str().into(), email.as_str().into()],
+            )
+            .await?;
+        }
+        Ok(())
+    }
 }
 
 /// What cannot be kept, field by field below `field`. Telephone numbers are left to [`find_or_create`], which knows the
@@ -84,7 +120,7 @@ pub async fn find_or_create(
         after: Some(facts::patient(&draft)),
         ..Change::event("patient.created", "createPatient", "Patient", id)
     });
-    Ok(BookedPatient { id, email: draft.email })
+    Ok(BookedPatient { id, email: draft.email, contact: None })
 }
 
 async fn find(tx: &TenantTx, draft: &Draft) -> Result<Option<Uuid>, Failure> {
@@ -109,7 +145,13 @@ async fn find(tx: &TenantTx, draft: &Draft) -> Result<Option<Uuid>, Failure> {
 
 async fn found(tx: &TenantTx, known: Uuid, draft: &Draft, field: &str) -> Result<BookedPatient, Failure> {
     let known = get(tx, known, field).await?;
-    Ok(BookedPatient { email: known.email.or_else(|| draft.email.clone()), ..known })
+    let typed = draft.email.clone().filter(|_| known.email.is_none());
+    let contact = typed.map(|email| {
+        let surnames = [&draft.paternal_surname, &draft.maternal_surname].into_iter().flatten().map(String::as_str);
+        let name: Vec<&str> = std::iter::once(draft.given_names.as_str()).chain(surnames).collect();
+        Contact { name: name.join(" "), email }
+    });
+    Ok(BookedPatient { contact, ..known })
 }
 
 fn draft(new: PatientInput, country: &str, now: DateTime<Utc>) -> Result<Draft, Vec<Refusal>> {

@@ -169,9 +169,12 @@ impl SendMail {
     fn render_appointment(&self, run: &Run, mail: &Mail, about: &AboutAppointment) -> Result<OutgoingMail, String> {
         let content = &about.content;
         let locale = Locale::from_language_tag(&content.centre_locale).unwrap_or(Locale::Es);
-        let appointment = appointment(&run.cx, about);
-        let to_name = if mail.kind.is_to_patient() { content.patient_name.as_str() } else { "" };
-        let to = mailbox(to_name, &mail.recipient).map_err(unwritable)?;
+        let mut appointment = appointment(&run.cx, about);
+        let greeted = content.addressee().filter(|_| mail.kind.is_to_patient()).map(|(name, _)| name);
+        if let Some(name) = greeted {
+            name.clone_into(&mut appointment.patient_name);
+        }
+        let to = mailbox(greeted.unwrap_or_default(), &mail.recipient).map_err(unwritable)?;
         let from = self.from(&content.centre_name)?;
         let reply_to = content.branch_email.as_deref().and_then(|email| mailbox(&content.centre_name, email).ok());
         let calendar = method(mail.kind).map(|method| {
@@ -354,7 +357,7 @@ fn context(kind: EmailKind, about: &AboutAppointment, appointment: AppointmentMa
                 _ => Channel::FrontDesk,
             },
             patient_phone: content.patient_phone.clone(),
-            patient_email: content.patient_email.clone(),
+            patient_email: content.addressee().map(|(_, email)| email.to_owned()),
         },
         other => return Err(format!("no template writes {}", other.as_str())),
     })

@@ -41,7 +41,7 @@ async fn of_somebody_who_was_anonymised_a_dump_knows_nothing() {
              custom_values = '{\"k\": \"Zafiro10\"}', marketing_source = 'Zafiro11' WHERE id = $1",
         vec![patient.into()],
     ).await;
-    centre.run("UPDATE appointments SET notes = 'Zafiro12', internal_notes = 'Zafiro13', cancel_reason = 'Zafiro14', status = 'COMPLETED' WHERE patient_id = $1", vec![patient.into()]).await;
+    centre.run("UPDATE appointments SET notes = 'Zafiro12', internal_notes = 'Zafiro13', cancel_reason = 'Zafiro14', contact_name = 'Zafiro24', contact_email = 'zafiro25@example.com', status = 'COMPLETED' WHERE patient_id = $1", vec![patient.into()]).await;
     centre.run(
         "INSERT INTO email_messages (id, kind, dedup_key, recipient, subject, status, due_at, message_id, related_id, last_error, created_at, updated_at)
          SELECT $2, 'APPOINTMENT_REMINDER', $2::text, 'zafiro15@example.com', 'Zafiro16', 'FAILED', $3, $2::text, a.id, 'Zafiro17', $3, $3
@@ -57,8 +57,9 @@ async fn of_somebody_who_was_anonymised_a_dump_knows_nothing() {
     ).await;
     centre
         .run(
-            "INSERT INTO suppressions (id, email, reason, at) VALUES ($1, 'zafiro06@example.com', 'HARD_BOUNCE', $2)",
-            vec![centre.cx.new_id().into(), ward.app.now().into()],
+            "INSERT INTO suppressions (id, email, reason, at)
+             VALUES ($1, 'zafiro06@example.com', 'HARD_BOUNCE', $3), ($2, 'zafiro25@example.com', 'HARD_BOUNCE', $3)",
+            vec![centre.cx.new_id().into(), centre.cx.new_id().into(), ward.app.now().into()],
         )
         .await;
     let merged = centre.patient("Zafiro18", "Zafiro19").await;

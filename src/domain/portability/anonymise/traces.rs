@@ -53,13 +53,17 @@ pub const TRACES: &[Trace] = &[
     Trace {
         table: "suppressions",
         // Not where somebody else has the same address, a child or a partner.
-        erase: "DELETE FROM suppressions s USING patients p
-                WHERE p.id = ANY ($1) AND p.email = s.email AND $2::timestamptz IS NOT NULL
+        erase: "DELETE FROM suppressions s USING (
+                    SELECT email FROM patients WHERE id = ANY ($1)
+                    UNION SELECT contact_email FROM appointments WHERE patient_id = ANY ($1)
+                ) known
+                WHERE known.email = s.email AND $2::timestamptz IS NOT NULL
                     AND NOT EXISTS (SELECT 1 FROM patients o WHERE o.email = s.email AND o.id <> ALL ($1))",
     },
     Trace {
         table: "appointments",
         erase: "UPDATE appointments SET notes = NULL, internal_notes = NULL, cancel_reason = NULL,
+                    contact_name = NULL, contact_email = NULL,
                     overbook_reason = CASE WHEN overbook_reason IS NOT NULL THEN '-' END, version = version + 1, updated_at = $2
                 WHERE patient_id = ANY ($1)",
     },

@@ -145,7 +145,8 @@ async fn visits(tx: &TenantTx, requester: &Actor, patient: Uuid) -> Result<(Vec<
             seen_visits!(
                 "jsonb_build_object('code', a.code, 'start', a.start_at, 'end', a.end_at, 'localStart', a.local_start,
                      'timeZone', a.time_zone, 'branch', b.name, 'status', a.status, 'paymentStatus', a.payment_status, 'channel', a.channel,
-                     'notes', a.notes, 'internalNotes', a.internal_notes, 'cancelReason', a.cancel_reason, 'items', (
+                     'notes', a.notes, 'internalNotes', a.internal_notes, 'cancelReason', a.cancel_reason,
+                     'contactName', a.contact_name, 'contactEmail', a.contact_email, 'items', (
                          SELECT jsonb_agg(jsonb_build_object('treatment', t.name, 'professional', r.name) ORDER BY i.position)
                          FROM appointment_items i JOIN treatments t ON t.id = i.treatment_id
                              LEFT JOIN resources r ON r.id = i.professional_id
