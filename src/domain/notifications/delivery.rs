@@ -20,6 +20,7 @@ use super::{
     EmailKind, EmailStatus,
     account::{self, AccountContent},
     content::{self, AppointmentContent},
+    reminders,
 };
 use crate::{
     auth::{Actor, Permission, Scope},
@@ -97,6 +98,7 @@ impl Mail {
 struct Row {
     id: Uuid,
     kind: String,
+    dedup_key: String,
     status: String,
     recipient: String,
     message_id: String,
@@ -120,7 +122,7 @@ pub async fn begin(cx: &Cx, actor: &Actor, ids: &[Uuid]) -> Result<HashMap<Uuid,
     let tx = cx.write(actor).await?;
     let rows: Vec<Row> = tx
         .all(
-            "SELECT id, kind, status, recipient, message_id, attempts, due_at, expires_at, related_id, previous_start
+            "SELECT id, kind, dedup_key, status, recipient, message_id, attempts, due_at, expires_at, related_id, previous_start
              FROM email_messages WHERE id = ANY ($1) ORDER BY id FOR UPDATE",
             [ids.to_vec().into()],
         )
@@ -232,6 +234,13 @@ fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, row: &Row, content
     let content = content.cloned().ok_or("what it is about is gone")?;
     if !is_wanted(kind, &content) {
         return Err("the appointment has changed");
+    }
+    // It was moved while an earlier attempt had the mail: nothing of the row has followed.
+    if content.start <= cx.now() {
+        return Err("the appointment has begun");
+    }
+    if kind == EmailKind::AppointmentReminder && !reminders::is_of_its_day(&row.dedup_key, &content) {
+        return Err("the appointment is on another day");
     }
     // The address of today: one that was corrected is the one to write to.
     let recipient = if kind.is_to_patient() {

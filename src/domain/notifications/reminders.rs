@@ -3,13 +3,14 @@
 //! Rows exist for the next 48 hours only and keep the wall time they were computed from, so a change of zone rules
 //! moves them. Bookings within that horizon write their own; a sweep writes the rest.
 
-use chrono::{DateTime, Duration, Utc};
+use chrono::{DateTime, Duration, NaiveDate, Utc};
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
 use super::{
     EmailKind,
-    put::{About, NewEmail, put},
+    content::AppointmentContent,
+    put::{About, NewEmail, input_emails, json, put_chosen_emails},
 };
 use crate::{
     auth::{Actor, Permission, Scope},
@@ -39,9 +40,20 @@ pub(super) fn reminder(about: &About<'_>, branch: &Branch, to: &str, known_at: D
     if due.instant > about.cx.now() + HORIZON {
         return None;
     }
-    let key = format!("remind:{}:{}", about.appointment, due.appointment_date);
+    let key = key(about.appointment, due.appointment_date);
     let email = about.email(EmailKind::AppointmentReminder, key, to, due.instant);
     Some(email.at_local(due.date.and_time(due.time), branch.zone))
+}
+
+fn key(appointment: Uuid, date: NaiveDate) -> String {
+    format!("remind:{appointment}:{date}")
+}
+
+/// Whether the appointment is still on the day of which this reminder was written. One that was sent again by hand is of
+/// whatever day there is.
+pub(super) fn is_of_its_day(dedup_key: &str, content: &AppointmentContent) -> bool {
+    let date = content.start.with_timezone(&content.branch_zone).date_naive();
+    !dedup_key.starts_with("remind:") || dedup_key == key(content.appointment, date)
 }
 
 #[derive(FromQueryResult)]
@@ -151,5 +163,23 @@ async fn write(cx: &Cx, tx: &TenantTx, branch: &Branch, found: &[Upcoming]) -> R
             reminder(&about, branch, &a.email, a.known_at)
         })
         .collect();
-    put(cx, tx, &emails).await
+    if emails.is_empty() {
+        return Ok(());
+    }
+    tx.run(
+        concat!(
+            input_emails!(),
+            ", chosen AS (
+                 -- One that was changed since it was read, or is being changed now, has its reminder from who changes it, or
+                 -- from the next sweep. The first that begin are enqueued first: they share their due time.
+                 SELECT i.* FROM input i JOIN appointments a ON a.id = i.related_id
+                 WHERE a.revision = i.revision AND a.status IN ('BOOKED', 'CONFIRMED')
+                 ORDER BY i.expires_at, i.id FOR SHARE OF a SKIP LOCKED
+             )",
+            put_chosen_emails!()
+        ),
+        [json(tx, &emails)?.into(), cx.now().into()],
+    )
+    .await?;
+    Ok(())
 }

@@ -122,11 +122,24 @@ impl Desk {
     }
 
     pub async fn move_to(&self, branch: &Branch, times: &mut AppointmentTimes, start: &str, notify: bool) {
+        let tx = self.tx().await;
+        self.move_in(&tx, branch, times, start, notify).await;
+        tx.commit().await.unwrap();
+    }
+
+    /// Moves it in a transaction that goes on.
+    pub async fn move_in(
+        &self,
+        tx: &TenantTx,
+        branch: &Branch,
+        times: &mut AppointmentTimes,
+        start: &str,
+        notify: bool,
+    ) {
         times.previous_start = Some(times.start);
         times.start = start.parse().unwrap();
         times.revision += 1;
         times.booked_at = self.app.now();
-        let tx = self.tx().await;
         tx.run(
             "UPDATE appointments SET start_at = $2, end_at = $2 + interval '45 minutes', local_start = $3, revision = $4 WHERE id = $1",
             [
@@ -138,8 +151,7 @@ impl Desk {
         )
         .await
         .unwrap();
-        notifications::on_rescheduled(&self.app.app.cx, &tx, branch, times, notify).await.unwrap();
-        tx.commit().await.unwrap();
+        notifications::on_rescheduled(&self.app.app.cx, tx, branch, times, notify).await.unwrap();
     }
 
     pub async fn cancel(&self, branch: &Branch, times: &AppointmentTimes) {

@@ -1,5 +1,7 @@
 //! Reminders by the branch's wall clock, through the worker.
 
+use horae::domain::notifications::reminders::materialise;
+
 use super::{Desk, desk::states};
 
 const REMINDER: &str = "APPOINTMENT_REMINDER";
@@ -178,4 +180,71 @@ async fn a_new_reminder_time_moves_the_reminders_that_wait() {
     assert_eq!(reminder(desk.emails(elsewhere.id).await).0, "SENT");
     desk.at("2026-07-14T13:30:00Z").await;
     assert_eq!(reminder(desk.emails(tomorrow.id).await).0, "SENT");
+}
+
+#[tokio::test]
+async fn one_that_was_being_handed_over_is_not_sent_for_a_day_that_the_appointment_has_left() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut gone = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    let mut stays = desk.book(&branch, "2026-07-14T20:00:00Z", "ana@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    // Their worker fell silent, or the relay asked for patience: the rows are somebody's when the appointments move.
+    let tx = desk.tx().await;
+    let sending = "UPDATE email_messages SET status = 'SENDING', attempts = 1 WHERE kind = 'APPOINTMENT_REMINDER'";
+    assert_eq!(tx.run(sending, []).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+    desk.move_to(&branch, &mut gone, "2026-07-17T19:00:00Z", false).await;
+    desk.move_to(&branch, &mut stays, "2026-07-14T21:00:00Z", false).await;
+    desk.at("2026-07-14T12:00:00Z").await;
+    let reminders = async |appointment| -> Vec<String> {
+        let rows = desk.emails(appointment).await;
+        rows.into_iter().filter(|row| row.0 == REMINDER).map(|row| row.1).collect()
+    };
+    assert_eq!(reminders(gone.id).await, ["CANCELLED"]);
+    assert_eq!(reminders(stays.id).await, ["SENT"], "later on the same day is the same day");
+    desk.at("2026-07-17T11:59:59Z").await;
+    assert_eq!(reminders(gone.id).await, ["CANCELLED", "SCHEDULED"]);
+    desk.at("2026-07-17T12:00:00Z").await;
+    assert_eq!(reminders(gone.id).await, ["CANCELLED", "SENT"]);
+    let told = desk.sent().into_iter().filter(|mail| mail.to.contains("maria@")).count();
+    assert_eq!(told, 2, "the confirmation and one reminder");
+}
+
+#[tokio::test]
+async fn a_mail_that_was_being_handed_over_is_not_sent_once_the_moved_appointment_has_begun() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, "2026-08-03T14:00:00Z", "maria@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE email_messages SET status = 'SENDING', attempts = 1", []).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.move_to(&branch, &mut booked, "2026-07-13T12:05:00Z", false).await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    assert_eq!(desk.sent().len(), 0);
+    assert_eq!(desk.states(booked.id).await, states(&[("APPOINTMENT_CONFIRMATION", "CANCELLED")]));
+}
+
+#[tokio::test]
+async fn a_sweep_leaves_alone_what_is_moved_or_called_off_meanwhile() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut moved = desk.book(&branch, "2026-07-17T19:00:00Z", "maria@example.com").await;
+    let cancelled = desk.book(&branch, "2026-07-17T19:00:00Z", "ana@example.com").await;
+    let left = desk.book(&branch, "2026-07-17T19:00:00Z", "eva@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    // Within the horizon now; the changes are made and not yet there to see.
+    desk.app.clock.set("2026-07-15T13:00:00Z".parse().unwrap());
+    let tx = desk.tx().await;
+    desk.move_in(&tx, &branch, &mut moved, "2026-07-20T19:00:00Z", false).await;
+    tx.run("UPDATE appointments SET status = 'CANCELLED' WHERE id = $1", [cancelled.id.into()]).await.unwrap();
+    materialise(&desk.app.app.cx, &desk.system).await.unwrap();
+    tx.commit().await.unwrap();
+    let written = async |appointment| desk.states(appointment).await.iter().any(|state| state.0 == REMINDER);
+    assert!(!written(moved.id).await && !written(cancelled.id).await);
+    assert!(written(left.id).await);
+    desk.at("2026-07-17T12:00:00Z").await;
+    desk.at("2026-07-20T12:00:00Z").await;
+    let one = states(&[("APPOINTMENT_CONFIRMATION", "SENT"), (REMINDER, "SENT")]);
+    assert_eq!((desk.states(moved.id).await, desk.states(left.id).await), (one.clone(), one));
 }
