@@ -64,10 +64,11 @@ pub async fn on_booked(cx: &Cx, tx: &TenantTx, branch: &Branch, a: &AppointmentT
 }
 
 /// A move. A confirmation that still waits goes out once with the new data and says enough; otherwise, if `notify`,
-/// the patient is told of the move, and several moves in a minute are one mail. The reminder follows the new date.
+/// the patient is told of the move, and several moves in a minute are one mail. Who is about to be told of a move is told
+/// of where a quiet one leads. The reminder follows the new date.
 ///
 /// # Errors
-/// A fault when `notify` is set without `previous_start`; faults of the database.
+/// A fault without `previous_start`; faults of the database.
 pub async fn on_rescheduled(
     cx: &Cx,
     tx: &TenantTx,
@@ -80,12 +81,10 @@ pub async fn on_rescheduled(
     let mut emails = Vec::new();
     if let Some(to) = a.patient_email.as_deref() {
         emails.extend(reminders::reminder(&about, branch, to, now));
-        if notify {
-            let previous = a.previous_start.ok_or_else(|| Failure::fault("a move without the time before it"))?;
-            let key = format!("resched:{}:{}", a.id, a.revision);
-            let email = about.email(EmailKind::AppointmentRescheduled, key, to, now + COALESCING);
-            emails.push(email.moved_from(previous));
-        }
+        let previous = a.previous_start.ok_or_else(|| Failure::fault("a move without the time before it"))?;
+        let key = format!("resched:{}:{}", a.id, a.revision);
+        let email = about.email(EmailKind::AppointmentRescheduled, key, to, now + COALESCING);
+        emails.push(email.moved_from(previous));
     }
     let keys: Vec<String> = emails.iter().map(|email| email.dedup_key.clone()).collect();
     tx.run(
@@ -110,12 +109,21 @@ pub async fn on_rescheduled(
                      request_id
                  FROM input i CROSS JOIN known
                  WHERE i.kind <> 'APPOINTMENT_RESCHEDULED'
-                     OR NOT EXISTS (SELECT 1 FROM waiting WHERE waiting.kind = 'APPOINTMENT_CONFIRMATION')
+                     OR (($7 OR known.start IS NOT NULL)
+                         AND NOT EXISTS (SELECT 1 FROM waiting WHERE waiting.kind = 'APPOINTMENT_CONFIRMATION'))
              )",
             put_chosen_emails!(),
             " UNION ALL SELECT queue.cancel('mail.send', array_agg(id::text))::text FROM waiting WHERE status = 'CANCELLED'"
         ),
-        [json(tx, &emails)?.into(), now.into(), a.id.into(), a.revision.into(), a.start.into(), keys.into()],
+        [
+            json(tx, &emails)?.into(),
+            now.into(),
+            a.id.into(),
+            a.revision.into(),
+            a.start.into(),
+            keys.into(),
+            notify.into(),
+        ],
     )
     .await?;
     Ok(())

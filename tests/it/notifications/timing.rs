@@ -112,6 +112,30 @@ async fn a_quiet_move_is_not_told() {
 }
 
 #[tokio::test]
+async fn a_quiet_move_after_one_that_is_about_to_be_told_takes_that_mail_along() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    desk.at("2026-07-13T12:05:30Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-05T16:30:00Z", false).await;
+    desk.at("2026-07-13T12:06:30Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 2, "the confirmation and the last time");
+    assert!(sent[1].text.contains("3 de agosto"), "the time that the patient knew");
+    assert!(sent[1].text.contains("DTSTART;TZID=America/Santiago:20260805T123000"));
+    assert_eq!(
+        desk.states(booked.id).await,
+        states(&[(CONFIRM, "SENT"), (RESCHEDULED, "CANCELLED"), (RESCHEDULED, "SENT")])
+    );
+    // What has been told is told: a quiet move after that is quiet.
+    desk.move_to(&branch, &mut booked, "2026-08-06T16:30:00Z", false).await;
+    desk.at("2026-07-13T12:30:00Z").await;
+    assert_eq!(desk.sent().len(), 2);
+}
+
+#[tokio::test]
 async fn who_has_no_address_gets_nothing() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
