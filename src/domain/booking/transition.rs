@@ -114,6 +114,7 @@ pub(super) async fn step(
         return Err(Refusal::required("reason", "say why a completed appointment goes on").into());
     }
     let cancelled = to == AppointmentStatus::Cancelled;
+    let called_off = cancelled || to == AppointmentStatus::Rejected;
     tx.run(
         "WITH freed AS (UPDATE occupancies SET active = false WHERE appointment_id = $1 AND NOT $3)
          UPDATE appointments SET status = $2, version = version + 1, updated_at = $4,
@@ -126,7 +127,7 @@ pub(super) async fn step(
             to.as_str().into(),
             to.occupies().into(),
             now.into(),
-            cancelled.into(),
+            called_off.into(),
             reason.into(),
             actor.kind.as_str().into(),
             actor.id.into(),
@@ -155,16 +156,14 @@ pub(super) async fn step(
     Ok(())
 }
 
-/// An approved booking is confirmed by mail, a cancelled one cancelled.
+/// An approved booking is confirmed by mail, a cancelled one cancelled; whoever asked for one is told that it is refused.
 async fn mail(cx: &Cx, tx: &TenantTx, locked: &Locked, to: AppointmentStatus) -> Result<(), Failure> {
-    let approved = locked.status == AppointmentStatus::PendingApproval && to == AppointmentStatus::Booked;
+    let asked = locked.status == AppointmentStatus::PendingApproval;
+    let approved = asked && to == AppointmentStatus::Booked;
     let called_off = matches!(to, AppointmentStatus::Cancelled | AppointmentStatus::Rejected);
     if !approved && !called_off {
         return Ok(());
     }
-    let branch = query::find_branch(tx, locked.branch)
-        .await?
-        .ok_or_else(|| Failure::fault("an appointment without its branch"))?;
     let times = AppointmentTimes {
         id: locked.id,
         revision: locked.revision,
@@ -174,9 +173,10 @@ async fn mail(cx: &Cx, tx: &TenantTx, locked: &Locked, to: AppointmentStatus) ->
         send_confirmation: locked.send_confirmation,
         booked_at: cx.now(),
     };
-    if approved {
-        notifications::on_booked(cx, tx, &branch, &times).await
-    } else {
-        notifications::on_cancelled(cx, tx, &branch, &times).await
+    if called_off {
+        return notifications::on_cancelled(cx, tx, &times, asked).await;
     }
+    let branch = query::find_branch(tx, locked.branch).await?;
+    let branch = branch.ok_or_else(|| Failure::fault("an appointment without its branch"))?;
+    notifications::on_booked(cx, tx, &branch, &times).await
 }

@@ -61,6 +61,12 @@ impl AppointmentContent {
         let patient = self.patient_email.as_deref().map(|email| (self.patient_name.as_str(), email));
         patient.or(self.contact_name.as_deref().zip(self.contact_email.as_deref()))
     }
+
+    /// Whether it was asked for online and not approved.
+    #[must_use]
+    pub fn is_refused(&self) -> bool {
+        self.status == "REJECTED"
+    }
 }
 
 #[derive(FromQueryResult)]

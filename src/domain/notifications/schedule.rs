@@ -130,11 +130,11 @@ pub async fn on_rescheduled(
 }
 
 /// A cancellation: what waits is dropped, and the patient is told, unless nothing was ever sent about the appointment:
-/// then there is nothing to take back.
+/// then there is nothing to take back. With `asked`, the patient waits to hear of a request, and is told in any case.
 ///
 /// # Errors
 /// Faults of the database.
-pub async fn on_cancelled(cx: &Cx, tx: &TenantTx, _branch: &Branch, a: &AppointmentTimes) -> Result<(), Failure> {
+pub async fn on_cancelled(cx: &Cx, tx: &TenantTx, a: &AppointmentTimes, asked: bool) -> Result<(), Failure> {
     let now = cx.now();
     let about = About::new(cx, tx.tenant(), a.id, a.revision, a.start);
     let mut emails = Vec::new();
@@ -151,7 +151,7 @@ pub async fn on_cancelled(cx: &Cx, tx: &TenantTx, _branch: &Branch, a: &Appointm
              ), chosen AS (
                  SELECT i.* FROM input i
                  -- One that this statement saw waiting and yet could not drop is being handed over at this moment.
-                 WHERE EXISTS (
+                 WHERE $4 OR EXISTS (
                      SELECT 1 FROM email_messages m
                      WHERE m.related_id = $3 AND m.kind <> 'CENTRE_COPY' AND m.status IN ('SCHEDULED', 'SENDING', 'SENT', 'DELIVERED')
                          AND m.id NOT IN (SELECT id FROM dropped))
@@ -159,7 +159,7 @@ pub async fn on_cancelled(cx: &Cx, tx: &TenantTx, _branch: &Branch, a: &Appointm
             put_chosen_emails!(),
             " UNION ALL SELECT queue.cancel('mail.send', array_agg(id::text))::text FROM dropped"
         ),
-        [json(tx, &emails)?.into(), now.into(), a.id.into()],
+        [json(tx, &emails)?.into(), now.into(), a.id.into(), asked.into()],
     )
     .await?;
     Ok(())

@@ -177,7 +177,8 @@ impl SendMail {
         let to = mailbox(greeted.unwrap_or_default(), &mail.recipient).map_err(unwritable)?;
         let from = self.from(&content.centre_name)?;
         let reply_to = content.branch_email.as_deref().and_then(|email| mailbox(&content.centre_name, email).ok());
-        let calendar = method(mail.kind).map(|method| {
+        // Of what was never booked no calendar knows.
+        let calendar = method(mail.kind).filter(|_| !content.is_refused()).map(|method| {
             let identity = EventIdentity {
                 uid: event_uid(&content.appointment.to_string(), &calendar_domain(&run.cx, &run.actor.tenant)),
                 revision: EventIdentity::sequence(content.revision, method),
@@ -346,7 +347,8 @@ fn context(kind: EmailKind, about: &AboutAppointment, appointment: AppointmentMa
             MailContext::AppointmentRescheduled { previous_starts_at: previous(about.previous_start)?, appointment }
         }
         EmailKind::AppointmentCancelled => {
-            MailContext::AppointmentCancelled { appointment, reason: content.cancel_reason.clone() }
+            let (reason, refused) = (content.cancel_reason.clone(), content.is_refused());
+            MailContext::AppointmentCancelled { appointment, reason, refused }
         }
         EmailKind::CentreCopy => MailContext::CentreCopy {
             appointment,

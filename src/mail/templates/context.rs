@@ -132,6 +132,8 @@ pub enum MailContext {
         appointment: AppointmentMail,
         /// In the centre's words; may have several lines.
         reason: Option<String>,
+        /// It was asked for and not approved: it had never been booked.
+        refused: bool,
     },
     /// To somebody who is to become a user.
     Invite(AccountMail),
@@ -251,6 +253,7 @@ impl MailContext {
                     }
                     .to_owned(),
                 ),
+                refused: false,
             },
         }
     }

@@ -38,6 +38,21 @@ fn the_words_of_every_mail() {
 }
 
 #[test]
+fn the_words_for_a_request_that_is_refused() {
+    for locale in Locale::ALL {
+        let mut mail = MailContext::sample(MailKind::AppointmentCancelled, locale);
+        if let MailContext::AppointmentCancelled { refused, .. } = &mut mail {
+            *refused = true;
+        }
+        let rendered = templates().render(&mail, locale).unwrap();
+        let name = format!("appointment_refused_{}", locale.language_tag());
+        insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, format!("Subject: {}\n\n{}", rendered.subject, rendered.text));
+        });
+    }
+}
+
+#[test]
 fn the_html_is_a_complete_and_small_document() {
     let templates = templates();
     for (kind, locale, mail) in every_sample() {

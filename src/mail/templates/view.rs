@@ -54,7 +54,7 @@ impl View {
         locale: Locale,
     ) -> Result<Self, minijinja::Error> {
         let words = wording(locale);
-        let texts = words.of(mail.kind());
+        let texts = words.of(mail);
         let (buttons, rows) = (buttons(mail, words), rows(mail, words, locale));
         let (centre, values) = match mail.subject() {
             Subject::Appointment(appointment) => {

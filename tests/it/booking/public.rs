@@ -453,6 +453,50 @@ async fn an_address_on_file_stays_the_one_that_is_written_to() {
 }
 
 #[tokio::test]
+async fn who_asked_and_is_refused_is_told() {
+    let clinic = Clinic::open().await;
+    clinic.centre.run("UPDATE treatments SET requires_approval = true", vec![]).await;
+    let document = clinic.rosas_document().await;
+    let page = clinic.app.page("alfa").await;
+    let slots = tuesday(&clinic, &page).await;
+    let ask = async |slot: &Value, document: Option<&Value>| {
+        let mut input = booking(&done(&call(&page, "holdSlot", hold(slot)).await));
+        if let Some(document) = document {
+            input["patient"]["document"] = document.clone();
+        }
+        done(&book(&page, &input).await)
+    };
+    // One of somebody new, one of a patient whose address nobody had, and one that is approved.
+    let (new, known, approved) =
+        (ask(&slots[0], None).await, ask(&slots[8], Some(&document)).await, ask(slots.last().unwrap(), None).await);
+    for (one, to, reason) in [
+        (&new, "REJECTED", json!("Ese día no atendemos")),
+        (&known, "CANCELLED", Value::Null),
+        (&approved, "BOOKED", Value::Null),
+    ] {
+        let step = json!({"id": one["id"], "version": one["version"], "to": to, "reason": reason});
+        assert_eq!(done(&call(&clinic.admin, "transitionAppointment", step).await)["cancelReason"], reason);
+    }
+    clinic.at("2026-07-13T12:00:59Z").await;
+    assert_eq!(told(&clinic).await, of(&[]), "changes of a minute are one mail");
+    clinic.at("2026-07-13T12:01:00Z").await;
+    let refused = ("APPOINTMENT_CANCELLED", "sara@example.com");
+    assert_eq!(told(&clinic).await, of(&[refused, refused]));
+    let sent = mails(&clinic);
+    let (rejected, cancelled): (Vec<&String>, Vec<&String>) =
+        sent.iter().partition(|mail| mail.contains("no puede atenderle a la hora que pidi"));
+    assert_eq!((rejected.len(), cancelled.len()), (1, 1), "{sent:#?}");
+    assert!(rejected[0].contains("no atendemos"), "the centre's reason: {}", rejected[0]);
+    assert!(!rejected[0].contains("text/calendar"), "no calendar knows of what was never booked");
+    assert!(cancelled[0].contains("METHOD:CANCEL"), "{}", cancelled[0]);
+    // Once approved it is an appointment like any other: cancelled before anything was sent, nothing is.
+    let step = json!({"id": approved["id"], "version": approved["version"].as_i64().unwrap() + 1, "to": "CANCELLED"});
+    done(&call(&clinic.admin, "transitionAppointment", step).await);
+    clinic.at("2026-07-13T12:30:00Z").await;
+    assert_eq!(told(&clinic).await.len(), 2);
+}
+
+#[tokio::test]
 async fn what_a_branch_does_not_offer_online_cannot_be_held_with_a_page() {
     let clinic = Clinic::open().await;
     let page = clinic.app.page("alfa").await;

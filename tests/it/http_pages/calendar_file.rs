@@ -87,7 +87,7 @@ async fn the_file_is_the_event_of_the_mails_through_a_move_and_a_cancellation() 
     assert_eq!(read(&[&moved]), [format!("PUBLISH {uid} 1 CONFIRMED 2026-07-15T15:00:00Z False")]);
 
     desk.at("2026-07-13T12:10:00Z").await;
-    desk.cancel(&branch, &booked).await;
+    desk.cancel(&booked).await;
     desk.at("2026-07-13T12:20:00Z").await;
     let (_, _, cancelled) = fetch(&desk.app, link).await;
     let mails = desk.app.mails();

@@ -154,10 +154,10 @@ impl Desk {
         notifications::on_rescheduled(&self.app.app.cx, tx, branch, times, notify).await.unwrap();
     }
 
-    pub async fn cancel(&self, branch: &Branch, times: &AppointmentTimes) {
+    pub async fn cancel(&self, times: &AppointmentTimes) {
         let tx = self.tx().await;
         tx.run("UPDATE appointments SET status = 'CANCELLED' WHERE id = $1", [times.id.into()]).await.unwrap();
-        notifications::on_cancelled(&self.app.app.cx, &tx, branch, times).await.unwrap();
+        notifications::on_cancelled(&self.app.app.cx, &tx, times, false).await.unwrap();
         tx.commit().await.unwrap();
     }
 

@@ -95,7 +95,7 @@ async fn the_reminder_follows_a_move_and_is_dropped_with_a_cancellation() {
         desk.states(booked.id).await,
         states(&[("APPOINTMENT_CONFIRMATION", "SENT"), (REMINDER, "CANCELLED"), (REMINDER, "SCHEDULED")])
     );
-    desk.cancel(&branch, &booked).await;
+    desk.cancel(&booked).await;
     desk.at("2026-07-14T12:00:00Z").await;
     let states = desk.states(booked.id).await;
     assert!(!states.contains(&(REMINDER.to_owned(), "SENT".to_owned())), "{states:?}");

@@ -137,7 +137,7 @@ async fn what_waits_is_over_or_does_not_arrive_is_refused() {
     let waiting = desk.book(&branch, "2026-08-04T14:00:00Z", "ana@example.com").await;
     let waits = desk.listed(&client, waiting.id).await.remove(0);
     refused(&resend(&client, &waits["id"], Uuid::new_v4()).await, "INVALID", "still waits");
-    desk.cancel(&branch, &waiting).await;
+    desk.cancel(&waiting).await;
     refused(&resend(&client, &waits["id"], Uuid::new_v4()).await, "INVALID", "overtaken");
 
     desk.change(

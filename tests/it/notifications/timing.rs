@@ -43,7 +43,7 @@ async fn cancelled_before_it_was_confirmed_means_no_mail_at_all() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &["front@alfa.test"]).await;
     let booked = desk.book(&branch, FAR, "maria@example.com").await;
-    desk.cancel(&branch, &booked).await;
+    desk.cancel(&booked).await;
     desk.at("2026-07-13T12:30:00Z").await;
     assert_eq!(desk.sent().len(), 0);
     assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "CANCELLED"), ("CENTRE_COPY", "CANCELLED")]));
@@ -55,7 +55,7 @@ async fn cancelled_after_it_was_confirmed_is_told_after_a_minute() {
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
     let booked = desk.book(&branch, FAR, "maria@example.com").await;
     desk.at("2026-07-13T12:05:00Z").await;
-    desk.cancel(&branch, &booked).await;
+    desk.cancel(&booked).await;
     desk.at("2026-07-13T12:05:59Z").await;
     assert_eq!(desk.sent().len(), 1);
     desk.at("2026-07-13T12:06:00Z").await;

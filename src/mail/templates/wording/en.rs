@@ -82,6 +82,16 @@ pub(super) const WORDING: Wording = Wording {
         footer: "You receive this automatic message because you had an appointment at {{ centre_name }}.",
         accent: RED,
     },
+    refused: KindWording {
+        subject: "We could not accept your request: {{ when_short }} – {{ centre_name }}",
+        preheader: "{{ when }}, {{ branch_name }}. Code {{ code }}.",
+        heading: "We could not accept your request",
+        greeting: GREETING,
+        intro: "Unfortunately, {{ centre_name }} cannot see you at the time that you asked for. No appointment is booked.",
+        notice: "{% if phone %}To ask for another time, please call {{ phone }}.{% endif %}",
+        footer: "You receive this automatic message because you asked for an appointment at {{ centre_name }}.",
+        accent: RED,
+    },
     invite: KindWording {
         subject: "Your access to {{ centre_name }}",
         preheader: "Set your password to begin.",

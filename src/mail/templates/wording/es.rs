@@ -82,6 +82,16 @@ pub(super) const WORDING: Wording = Wording {
         footer: "Recibe este mensaje automático porque tenía una cita en {{ centre_name }}.",
         accent: RED,
     },
+    refused: KindWording {
+        subject: "No pudimos aceptar su solicitud: {{ when_short }} – {{ centre_name }}",
+        preheader: "{{ when }}, {{ branch_name }}. Código {{ code }}.",
+        heading: "No pudimos aceptar su solicitud",
+        greeting: GREETING,
+        intro: "Lamentablemente, {{ centre_name }} no puede atenderle a la hora que pidió. La cita no quedó reservada.",
+        notice: "{% if phone %}Si desea pedir otra hora, llámenos al {{ phone }}.{% endif %}",
+        footer: "Recibe este mensaje automático porque pidió una cita en {{ centre_name }}.",
+        accent: RED,
+    },
     invite: KindWording {
         subject: "Su acceso a {{ centre_name }}",
         preheader: "Cree su contraseña para empezar.",

@@ -4,7 +4,7 @@
 //! `{{ code }}`, `{{ phone }}` and ask `can_confirm` and `can_change`; those about an account `{{ name }}` and
 //! `{{ centre_name }}`. They are plain text.
 
-use super::context::{Channel, MailKind};
+use super::context::{Channel, MailContext};
 use crate::mail::dates::Locale;
 
 mod en;
@@ -39,6 +39,7 @@ pub(super) struct Wording {
     pub(super) reminder: KindWording,
     pub(super) rescheduled: KindWording,
     pub(super) cancelled: KindWording,
+    pub(super) refused: KindWording,
     pub(super) invite: KindWording,
     pub(super) password_reset: KindWording,
 }
@@ -74,15 +75,16 @@ pub(super) const fn wording(locale: Locale) -> &'static Wording {
 }
 
 impl Wording {
-    pub(super) const fn of(&self, kind: MailKind) -> &KindWording {
-        match kind {
-            MailKind::AppointmentConfirmation => &self.confirmation,
-            MailKind::CentreCopy => &self.centre_copy,
-            MailKind::AppointmentReminder => &self.reminder,
-            MailKind::AppointmentRescheduled => &self.rescheduled,
-            MailKind::AppointmentCancelled => &self.cancelled,
-            MailKind::Invite => &self.invite,
-            MailKind::PasswordReset => &self.password_reset,
+    pub(super) const fn of(&self, mail: &MailContext) -> &KindWording {
+        match mail {
+            MailContext::AppointmentConfirmation(_) => &self.confirmation,
+            MailContext::CentreCopy { .. } => &self.centre_copy,
+            MailContext::AppointmentReminder(_) => &self.reminder,
+            MailContext::AppointmentRescheduled { .. } => &self.rescheduled,
+            MailContext::AppointmentCancelled { refused: true, .. } => &self.refused,
+            MailContext::AppointmentCancelled { refused: false, .. } => &self.cancelled,
+            MailContext::Invite(_) => &self.invite,
+            MailContext::PasswordReset(_) => &self.password_reset,
         }
     }
 
