@@ -8,6 +8,7 @@ mod explain;
 mod list;
 mod races;
 mod schedules;
+mod session_zone;
 
 use chrono::{DateTime, Utc};
 use horae::domain::refusal::{Code, Failure};

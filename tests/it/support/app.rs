@@ -85,6 +85,12 @@ impl TestApp {
         Self::on(&database_url, settings).await
     }
 
+    /// A server whose sessions with the database go by the clock of another zone.
+    pub async fn start_with_sessions_in(zone: &'static str) -> Self {
+        let database_url = postgres::database_from_template(fill).await;
+        Self::on(&postgres::with_sessions_in(&database_url, zone).await, &[]).await
+    }
+
     /// A server, or one more node, on this database.
     pub async fn on(database_url: &str, settings: &[(&str, &str)]) -> Self {
         let clock = ManualClock::new(START.parse().unwrap());

@@ -13,8 +13,15 @@ use std::{
 };
 
 use horae::embedded::{EmbeddedPostgres, Options};
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
-use tokio::sync::OnceCell;
+use sqlx::{
+    AssertSqlSafe, ConnectOptions, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional},
+    net::{TcpListener, TcpStream},
+    sync::OnceCell,
+};
 
 static SERVER: OnceLock<String> = OnceLock::new();
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
@@ -95,6 +102,36 @@ pub async fn database_from_template<F: Future<Output = ()>>(fill: impl FnOnce(St
     sqlx::query("UPDATE catalogue.cells SET database = current_database()").execute(&mut connection).await.unwrap();
     connection.close().await.unwrap();
     url
+}
+
+/// URL of the same database behind a door that names another zone at the beginning of each session. The driver says UTC
+/// there, which beats what the URL, the role and the database say.
+pub async fn with_sessions_in(url: &str, zone: &'static str) -> String {
+    let server: PgConnectOptions = url.parse().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let door = server.clone().host("127.0.0.1").port(listener.local_addr().unwrap().port());
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let address = (server.get_host().to_owned(), server.get_port());
+            tokio::spawn(async move { begin_in(zone, client, TcpStream::connect(address).await?).await });
+        }
+    });
+    door.ssl_mode(PgSslMode::Disable).to_url_lossy().to_string()
+}
+
+async fn begin_in(zone: &str, mut client: TcpStream, mut server: TcpStream) -> std::io::Result<()> {
+    const SAID: &[u8] = b"TimeZone\0UTC\0";
+    client.set_nodelay(true)?;
+    server.set_nodelay(true)?;
+    let length = usize::try_from(client.read_i32().await?).unwrap();
+    let mut startup = vec![0; length - 4];
+    client.read_exact(&mut startup).await?;
+    let at = startup.windows(SAID.len()).position(|said| said == SAID).expect("the driver says UTC");
+    startup.splice(at..at + SAID.len(), format!("TimeZone\0{zone}\0").into_bytes());
+    server.write_i32(i32::try_from(startup.len()).unwrap() + 4).await?;
+    server.write_all(&startup).await?;
+    copy_bidirectional(&mut client, &mut server).await?;
+    Ok(())
 }
 
 fn next_name() -> String {
