@@ -60,7 +60,7 @@ settings! {
     HORAE_MAX_SOCKETS = "20000", "Sockets open on a node; one more is refused.";
     HORAE_MAX_SOCKETS_PER_TENANT = "5000", "… of one centre.";
     HORAE_MAX_SOCKETS_PER_ACTOR = "50", "… of one user or key.";
-    HORAE_MAX_SOCKETS_PER_ADDRESS = "500", "… from one address that have not logged in.";
+    HORAE_MAX_SOCKETS_PER_ADDRESS = "500", "… from one address that have not logged in. As everywhere, all IPv6 addresses of a /64 count as one.";
     HORAE_MAX_SUBSCRIPTIONS_PER_TENANT = "20000", "Subscriptions running on a node for one centre.";
     HORAE_MAX_SUBSCRIPTIONS_PER_ACTOR = "200", "… for one user or key.";
     HORAE_LOG_FORMAT = "text", "text for people, json for collectors.";

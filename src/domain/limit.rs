@@ -1,7 +1,10 @@
 //! How often: buckets that empty with use and fill again with time. What a bucket is for, who keeps it, and what it
 //! holds is said by whoever takes from it; this is only the seam.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    time::Duration,
+};
 
 /// One bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,11 +69,42 @@ pub struct Rates {
     pub attempts_per_account: u32,
 }
 
+/// The name under which limits count what comes from an address. Of an IPv6 address it is the network of 64 bits: whoever
+/// has one address there has all of them.
+#[must_use]
+pub fn counted_address(address: Option<IpAddr>) -> String {
+    match address.map(|address| address.to_canonical()) {
+        Some(IpAddr::V4(address)) => address.to_string(),
+        Some(IpAddr::V6(address)) => format!("{}/64", Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        None => "unknown".to_owned(),
+    }
+}
+
 /// How many callers' worth a centre may spend.
 pub const TENANT_SHARE: u32 = 10;
 
 impl Default for Rates {
     fn default() -> Self {
         Self { max_cost: 1_000, capacity: 2_000, per_second: 100, attempts_per_address: 60, attempts_per_account: 10 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        for (address, counted) in [
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:0:1::1", "2001:db8:0:1::/64"),
+            ("2001:db8:0:1:ffff:ffff:ffff:ffff", "2001:db8:0:1::/64"),
+            ("2001:db8:0:2::1", "2001:db8:0:2::/64"),
+            ("::1", "::/64"),
+        ] {
+            assert_eq!(counted_address(address.parse().ok()), counted);
+        }
+        assert_eq!(counted_address(None), "unknown");
     }
 }

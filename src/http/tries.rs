@@ -11,7 +11,7 @@ use axum::{
 };
 
 use super::ClientAddress;
-use crate::domain::limit::{Bucket, Limiter, Rates, Taken};
+use crate::domain::limit::{Bucket, Limiter, Rates, Taken, counted_address};
 
 /// Counts tries by address.
 #[derive(Clone)]
@@ -39,8 +39,7 @@ impl Tries {
     /// # Errors
     /// How long to wait, when there were too many from this address.
     pub async fn take(&self, kind: &str, address: Option<IpAddr>) -> Result<(), Duration> {
-        let address = address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string());
-        let key = format!("{{attempts}}:{kind}:address:{address}");
+        let key = format!("{{attempts}}:{kind}:address:{}", counted_address(address));
         let bucket = Bucket { key, capacity: self.per_minute, per_minute: self.per_minute };
         match self.limiter.take(1, &[bucket]).await {
             Taken::Granted { .. } => Ok(()),

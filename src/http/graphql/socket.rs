@@ -33,6 +33,7 @@ pub use self::places::SocketPlaces;
 use super::gate::{Gate, Refusal};
 use super::negotiate::Media;
 use super::{Transport, code, respond};
+use crate::domain::limit::counted_address;
 use crate::http::{ClientAddress, RequestId};
 
 /// The sub-protocol's name. Its predecessor, `graphql-ws`, is not spoken.
@@ -130,8 +131,8 @@ pub(super) fn accept<E: Executor, G: Gate>(
         return refuse(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, "No more sockets here at the moment.");
     }
     // Until it is known who it is, the address answers for the socket.
-    let address = parts.extensions.get::<ClientAddress>().map(|ClientAddress(ip)| ip.to_string());
-    let address: Arc<str> = format!("address:{}", address.as_deref().unwrap_or("unknown")).into();
+    let address = parts.extensions.get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
+    let address: Arc<str> = format!("address:{}", counted_address(address)).into();
     let Some(place) = transport.sockets.taken.take(&address, options.places.address) else {
         let message = "Too many sockets of this address are waiting to be initialised.";
         let refusal = Refusal::rate_limited(message, options.init_timeout);

@@ -17,7 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     auth::Actor,
-    domain::limit::{Bucket, Limiter, Rates, TENANT_SHARE, Taken},
+    domain::limit::{Bucket, Limiter, Rates, TENANT_SHARE, Taken, counted_address},
 };
 
 /// A publishable key is known to the world. Half of the centre's share stays for those who are logged in.
@@ -102,7 +102,7 @@ impl Limits {
     /// When this caller, from this address, has nothing left for it.
     pub async fn charge_refused(&self, caller: Option<&Actor>, address: Option<IpAddr>) -> ServerResult<()> {
         let price = REFUSED_DOCUMENT.min(self.rates.capacity);
-        match self.limiter.take(price, &buckets(&self.rates, caller, &written(address))).await {
+        match self.limiter.take(price, &buckets(&self.rates, caller, &counted_address(address))).await {
             Taken::Granted { .. } => Ok(()),
             Taken::Refused { short, wait, .. } => Err(overdrawn(short, wait)),
         }
@@ -115,7 +115,7 @@ impl Limits {
         caller: Option<&Actor>,
         address: Option<IpAddr>,
     ) -> ServerResult<()> {
-        let address = written(address);
+        let address = counted_address(address);
         let variables: Variables = std::mem::take(&mut request.variables);
         let name = request.operation_name.clone();
         let assessed =
@@ -204,10 +204,6 @@ fn error(code: &str, message: impl Into<String>) -> ServerError {
     let mut error = ServerError::new(message, None);
     error.extensions.get_or_insert_default().set("code", code);
     error
-}
-
-fn written(address: Option<IpAddr>) -> String {
-    address.map_or_else(|| "unknown".to_owned(), |ip| ip.to_string())
 }
 
 /// `short` is the place of the bucket that lacks most.

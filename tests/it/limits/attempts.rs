@@ -94,6 +94,26 @@ async fn a_flood_of_requests_for_passwords_leaves_a_centres_logins_alone() {
 }
 
 #[tokio::test]
+async fn who_has_a_network_of_addresses_has_the_tries_of_one() {
+    let app = TestApp::start_with(FEW).await;
+    let guess = async |address: String| {
+        let refresh = "mutation($token: String!) { refreshSession(refreshToken: $token) { userErrors { code } } }";
+        nobody(&app, &address).ask(refresh, json!({ "token": address })).await
+    };
+    let open = async |address: String| {
+        let request = Request::get("/a/guessed").header("x-forwarded-for", address).body(Body::empty()).unwrap();
+        app.router.clone().oneshot(request).await.unwrap().status()
+    };
+    for n in 0..5 {
+        assert!(guess(format!("2001:db8:0:1:{n}::{n}")).await.code() != "RATE_LIMITED");
+        assert_eq!(open(format!("2001:db8:0:1:{n}::{n}")).await, StatusCode::NOT_FOUND);
+    }
+    guess("2001:db8:0:1:ffff::9".to_owned()).await.is_too_often();
+    assert_eq!(open("2001:db8:0:1:ffff::9".to_owned()).await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(open("2001:db8:0:2::1".to_owned()).await, StatusCode::NOT_FOUND, "another network is somebody else");
+}
+
+#[tokio::test]
 async fn a_page_is_limited_and_the_desk_is_not() {
     let app = TestApp::start_with(FEW).await;
     let (page, admin) = (app.page("alfa").await, app.admin("alfa").await);
