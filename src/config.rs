@@ -51,7 +51,9 @@ settings! {
     HORAE_REQUEST_TIMEOUT = "30", "Seconds that a query or mutation may run.";
     HORAE_BODY_TIMEOUT = "10", "Seconds for the body of a request to arrive.";
     HORAE_HEAD_TIMEOUT = "30", "Seconds for the head of a request to arrive, and for an idle connection to be kept. A balancer's own idle time should be shorter.";
+    HORAE_WRITE_TIMEOUT = "30", "Seconds in which a client takes no byte of what it is being sent, an answer or an event; then its connection or socket is cut.";
     HORAE_MAX_CONNECTIONS = "25000", "Connections that a node keeps open besides its sockets; further ones are closed at once.";
+    HORAE_MAX_CONNECTIONS_PER_ADDRESS = "2500", "… from one address. Does not hold for HORAE_TRUSTED_PROXIES: theirs are those of everybody behind them.";
     HORAE_MAX_COST = "1000", "Highest cost of one operation; extensions.cost tells it.";
     HORAE_COST_CAPACITY = "2000", "Cost that one caller may spend at once; a centre as a whole ten times as much.";
     HORAE_COST_PER_SECOND = "100", "Cost that comes back to a caller in a second; to a centre ten times as much.";
@@ -128,8 +130,10 @@ pub struct Config {
     pub hsts: Duration,
     /// How long requests may take and connections may idle.
     pub timeouts: Timeouts,
-    /// Connections of a node besides sockets.
+    /// Connections of a node besides sockets …
     pub max_connections: usize,
+    /// … and those of one address.
+    pub max_connections_per_address: usize,
     /// What callers may spend and try.
     pub rates: Rates,
     /// How many sockets and subscriptions there may be.
@@ -241,8 +245,10 @@ impl Config {
                 head: settings.some_seconds("HORAE_HEAD_TIMEOUT")?,
                 body: settings.some_seconds("HORAE_BODY_TIMEOUT")?,
                 request: settings.some_seconds("HORAE_REQUEST_TIMEOUT")?,
+                write: settings.some_seconds("HORAE_WRITE_TIMEOUT")?,
             },
             max_connections: settings.some("HORAE_MAX_CONNECTIONS")?,
+            max_connections_per_address: settings.some("HORAE_MAX_CONNECTIONS_PER_ADDRESS")?,
             rates: Rates {
                 max_cost: settings.some("HORAE_MAX_COST")?,
                 capacity: settings.some("HORAE_COST_CAPACITY")?,

@@ -67,7 +67,10 @@ pub(super) async fn start(app: &App, role: Role, page: GraphiqlPage) -> Result<(
         let routes = app.router(page, metrics);
         let options = ServeOptions {
             head_timeout: app.config.timeouts.head,
+            write_timeout: app.config.timeouts.write,
             max_connections: app.config.max_connections,
+            max_connections_per_address: app.config.max_connections_per_address,
+            trusted_proxies: app.config.trusted_proxies.clone(),
             grace: app.config.shutdown_grace,
         };
         http::serve(listener, routes, app.sockets.clone(), app.shutdown.clone(), options).await?;

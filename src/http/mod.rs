@@ -20,6 +20,7 @@ mod request_id;
 mod router;
 mod security_headers;
 mod serve;
+mod tally;
 mod tries;
 
 pub use access_log::log_access;

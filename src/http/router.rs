@@ -86,7 +86,12 @@ pub fn router<E: Executor>(surface: Surface<E>) -> Router {
     let options = TransportOptions {
         body_timeout: surface.timeouts.body,
         request_timeout: surface.timeouts.request,
-        socket: SocketOptions { allowed_origins, places: surface.socket_places, ..SocketOptions::default() },
+        socket: SocketOptions {
+            write_timeout: surface.timeouts.write,
+            allowed_origins,
+            places: surface.socket_places,
+            ..SocketOptions::default()
+        },
         operations: OperationNames::of_sdl(&crate::schema::sdl()),
         ..TransportOptions::default()
     };

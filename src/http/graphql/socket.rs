@@ -26,7 +26,6 @@ use axum::response::Response;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::places::{Place, Tally};
 use self::session::Session;
 
 pub use self::places::SocketPlaces;
@@ -34,6 +33,7 @@ use super::gate::{Gate, Refusal};
 use super::negotiate::Media;
 use super::{Transport, code, respond};
 use crate::domain::limit::counted_address;
+use crate::http::tally::Tally;
 use crate::http::{ClientAddress, RequestId};
 
 /// The sub-protocol's name. Its predecessor, `graphql-ws`, is not spoken.

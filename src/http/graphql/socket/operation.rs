@@ -13,10 +13,10 @@ use futures::stream::{AbortHandle, Abortable, BoxStream, FuturesUnordered, Strea
 use futures::{Stream, StreamExt};
 use tracing::Instrument;
 
-use super::places::Place;
 use crate::http::RequestId;
 use crate::http::graphql::meter::{Meter, TenantLabel};
 use crate::http::graphql::{Toll, TransportOptions, limits, panicked, timed_out, toll};
+use crate::http::tally::Place;
 use crate::telemetry::operation;
 
 /// One running operation; its items are its results.

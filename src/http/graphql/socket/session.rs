@@ -15,11 +15,12 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::close::Closing;
 use super::message::{ClientMessage, parse};
 use super::operation::{Operation, Operations, start};
-use super::{PROTOCOL, Place, SocketOptions, frame};
+use super::{PROTOCOL, SocketOptions, frame};
 use crate::http::RequestId;
 use crate::http::graphql::gate::{Admission, Gate, Party, Refusal};
 use crate::http::graphql::meter::{Meter, Outcome};
 use crate::http::graphql::{Transport, code};
+use crate::http::tally::Place;
 
 /// How far the handshake of the sub-protocol has come.
 enum Stage {
