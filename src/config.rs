@@ -59,7 +59,7 @@ settings! {
     HORAE_COST_PER_SECOND = "100", "Cost that comes back to a caller in a second; to a centre ten times as much.";
     HORAE_ATTEMPTS_PER_ADDRESS = "60", "Logins, other tries of a secret, and public bookings in a minute from one address.";
     HORAE_ATTEMPTS_PER_ACCOUNT = "10", "Tries of a secret in a minute for one account or token, whether it exists or not.";
-    HORAE_MAX_SOCKETS = "20000", "Sockets open on a node; one more is refused.";
+    HORAE_MAX_SOCKETS = "20000", "Sockets open on a node; one more is refused. At most half of them may be of clients that have not logged in.";
     HORAE_MAX_SOCKETS_PER_TENANT = "5000", "… of one centre.";
     HORAE_MAX_SOCKETS_PER_ACTOR = "50", "… of one user or key.";
     HORAE_MAX_SOCKETS_PER_ADDRESS = "500", "… from one address that have not logged in. As everywhere, all IPv6 addresses of a /64 count as one.";

@@ -87,3 +87,21 @@ async fn a_caller_and_a_tenant_have_so_many_subscriptions() {
     other.subscribe("2", "subscription { silent }").await;
     assert_eq!(other.hear().await["type"], "error", "the tenant's are taken");
 }
+
+#[tokio::test]
+async fn nobody_in_particular_takes_half_of_the_nodes_places_1013() {
+    let server = server(SocketPlaces { node: 4, ..SocketPlaces::default() }).await;
+    let _first = Client::open(&server).await;
+    let mut second = Client::open(&server).await;
+    let mut third = Client::connect(&server).await;
+    third.say(json!({ "type": "connection_init" })).await;
+    assert_eq!(third.closed().await.0, 1013);
+    // What is left is for who says who it is.
+    let _somebody = open(&server, "a/1").await;
+    second.0.close(None).await.unwrap();
+    while second.frame().await.is_some() {}
+    while server.sockets.count() > 2 {
+        tokio::task::yield_now().await;
+    }
+    let _again = Client::open(&server).await;
+}

@@ -40,6 +40,7 @@ impl Closing {
     pub(super) const EXPIRED: Self = Self::fixed(4403, "Token expired");
     pub(super) const REVOKED: Self = Self::fixed(4403, "Session ended");
     pub(super) const TOO_MANY_SOCKETS: Self = Self::fixed(1013, "Too many sockets of yours or your centre are open");
+    pub(super) const TOO_MANY_NOBODYS: Self = Self::fixed(1013, "Too many sockets that have not logged in are open");
     pub(super) const SUBPROTOCOL: Self = Self::fixed(4406, "Subprotocol not acceptable");
     pub(super) const INIT_TIMEOUT: Self = Self::fixed(4408, "Connection initialisation timeout");
     pub(super) const TOO_MANY_INITS: Self = Self::fixed(4429, "Too many initialisation requests");

@@ -3,7 +3,8 @@
 /// How many sockets and subscriptions a node has room for.
 #[derive(Debug, Clone, Copy)]
 pub struct SocketPlaces {
-    /// Sockets open on this node at once; one more is refused with 503.
+    /// Sockets open on this node at once; one more is refused with 503. Half of them may be nobody's in particular; one
+    /// more of those is closed with 1013.
     pub node: usize,
     /// … of one tenant; one more is closed with 1013.
     pub tenant: usize,
@@ -27,5 +28,12 @@ impl Default for SocketPlaces {
             subscriptions_of_tenant: 20_000,
             subscriptions_of_actor: 200,
         }
+    }
+}
+
+impl SocketPlaces {
+    /// Sockets that may be nobody's in particular. They last as long as they answer, so the rest is for who logs in.
+    pub(super) fn nobodys(&self) -> usize {
+        self.node.div_ceil(2)
     }
 }

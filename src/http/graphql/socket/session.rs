@@ -89,7 +89,7 @@ pub(super) struct Session<E, G> {
     /// Set when the server stops: until then running queries and mutations may finish.
     drain_due: Option<Instant>,
     request_id: RequestId,
-    /// Of the address at first, then of the caller and its tenant.
+    /// Of the address at first, then of the caller and its tenant, or of the address and nobody.
     places: Vec<Place>,
 }
 
@@ -254,12 +254,15 @@ impl<E: Executor, G: Gate> Session<E, G> {
 
     async fn admitted(&mut self, admission: Admission) -> Result<(), End> {
         let Admission { party, data, expires_in, ended } = admission;
+        let (taken, most) = (&self.transport.sockets.taken, self.options().places);
         if let Some(party) = &party {
-            let (taken, most) = (&self.transport.sockets.taken, self.options().places);
             let places = [(&party.actor, most.actor), (&party.tenant, most.tenant)];
             let places: Option<Vec<Place>> = places.into_iter().map(|(name, most)| taken.take(name, most)).collect();
             // The address's place is free from here on.
             self.places = places.ok_or(Closing::TOO_MANY_SOCKETS)?;
+        } else {
+            let place = taken.take(&"nobody".into(), most.nobodys()).ok_or(Closing::TOO_MANY_NOBODYS)?;
+            self.places.push(place);
         }
         self.stage = Stage::Open {
             data: Arc::new(data),
