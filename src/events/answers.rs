@@ -67,6 +67,13 @@ impl Answers {
         Arc::clone(cells.get(key)?.get()?).downcast().ok()
     }
 
+    /// How many different ones there are so far.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        cells.values().filter(|cell| cell.initialized()).count()
+    }
+
     fn cell(&self, key: &AnswerKey) -> Option<Cell> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(cell) = cells.get(key) {

@@ -4,4 +4,5 @@ mod shared;
 mod subscription;
 pub mod types;
 
+pub use shared::PERSONAL;
 pub use subscription::LiveSubscription;

@@ -121,11 +121,11 @@ where
     F: Fn(&Arc<Reader>, Delivery) -> Item<T> + Send + 'static,
 {
     let live = ctx.data_opt::<Arc<Live>>().ok_or_else(|| Failure::fault("the schema was built without live events"))?;
-    let key: AnswerKey = answer_key(ctx, &reader.actor);
+    let key: Option<AnswerKey> = answer_key(ctx, &reader.actor);
     let stream = Box::pin(live.subscribe(Arc::clone(&reader.actor), wanted)).await?;
     let reader = Arc::clone(reader);
     Ok(stream.into_stream().filter_map(move |delivery| {
-        let item = item(&reader, delivery).map(|(item, event)| Shared::new(item, event, key));
+        let item = item(&reader, delivery).map(|(item, event)| Shared::new(item, event.zip(key)));
         std::future::ready(item)
     }))
 }

@@ -8,6 +8,7 @@ mod processes;
 mod resets;
 mod resume;
 mod scope;
+mod sharing;
 
 use std::{sync::Arc, time::Duration};
 

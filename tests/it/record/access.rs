@@ -1,10 +1,17 @@
 //! Who sees a record, and that whoever does has left a line in the trail.
 
-use horae::{auth::BuiltinRole, schema::id::Kind};
+use std::collections::HashSet;
+
+use horae::{
+    auth::BuiltinRole,
+    domain::change::{Change, Changes},
+    schema::id::Kind,
+};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{Ward, entry};
+use crate::support::socket::Socket;
 
 const RECORD: &str = "record { retainUntil entries(first: 5) { nodes { id } } }";
 
@@ -159,6 +166,45 @@ async fn every_look_at_a_record_is_in_its_log_once() {
     ward.ask(&ward.app.user("alfa", BuiltinRole::Cashier).await, RECORD).await;
     assert_eq!(log(&ward).await.len(), after.len() + 1);
     assert!(!format!("{:?}", log(&ward).await).contains("secreta"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_who_is_shown_a_record_by_a_stream_is_in_its_log() {
+    const STREAM: &str = "subscription($branch: ID!) { agendaChanged(branchId: $branch) {
+        ... on AppointmentChanged { appointment { patient { record {
+            entries(first: 1) { nodes { id } } attachments(first: 1) { nodes { downloadUrl } } } } } } } }";
+    let ward = Ward::open().await;
+    ward.signed("nota").await;
+    super::fields::file(&ward, ward.patient).await;
+    let mut sockets = Vec::new();
+    for client in [ward.admin.clone(), ward.app.user("alfa", BuiltinRole::Administrator).await] {
+        let mut socket = Socket::open(&ward.app, client.token.as_deref().unwrap()).await;
+        socket.subscribe("1", STREAM, json!({"branch": ward.id(Kind::Branch, ward.branch)})).await;
+        socket.data().await;
+        sockets.push(socket);
+    }
+    let change = Change {
+        branch_id: Some(ward.branch),
+        data: json!({"kind": "UPDATED", "resources": [ward.professional]}),
+        ..Change::event("appointment.status_changed", "test", "Appointment", ward.appointment)
+    };
+    let system = &ward.centre.system;
+    let tx = ward.app.app.cx.write(system).await.unwrap();
+    ward.app.app.cx.commit(tx, Changes::one(system, change)).await.unwrap();
+    let mut links = HashSet::new();
+    for socket in &mut sockets {
+        let record = socket.data().await["agendaChanged"]["appointment"]["patient"]["record"].clone();
+        assert_eq!(record["entries"]["nodes"].as_array().map(Vec::len), Some(1), "{record:#}");
+        links.insert(record["attachments"]["nodes"][0]["downloadUrl"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(links.len(), 2, "a link is good once");
+    for looked in ["viewRecord", "showFile"] {
+        let sql = "SELECT count(DISTINCT actor_id) FROM audit_entries WHERE action = $1";
+        let tx = ward.app.app.cx.read(system).await.unwrap();
+        let names: Option<i64> = tx.scalar(sql, [looked.into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(names, Some(2), "{looked}");
+    }
 }
 
 #[tokio::test]
