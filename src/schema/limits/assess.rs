@@ -1,7 +1,7 @@
-//! What an operation costs, from its document, its variables and the schema alone. Every fragment is looked at once:
-//! what lies below a field counts a fixed number of times, so a fragment costs the same wherever it is spread.
+//! What an operation costs, from its document, its variables and the schema alone. Fragments are written out wherever
+//! they are spread, as the executor runs them; the transport has made sure that little comes of it.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use async_graphql::{
     Name, Value, Variables,
@@ -15,8 +15,13 @@ use async_graphql::{
 const ROOT_WEIGHT: u64 = 10;
 /// The schema about itself, however much of it; how deep it may go is bounded elsewhere.
 const INTROSPECTION_WEIGHT: u64 = 50;
-/// A page whose size is not given, or given by a variable that is not there.
+/// A page whose size is not given, or given by a variable that is not there; and a list whose length no argument tells.
 const UNKNOWN_PAGE: u64 = 100;
+/// The executor resolves a field as often as it is given, also where one answer serves all. So many values that an
+/// object was asked for before cost 1: a client whose fragments share some names hardly notices.
+const VALUES_AGAIN: u64 = 20;
+/// How many types or fields a list of the schema about itself may have.
+const NAMES_OF_SCHEMA: u64 = 1_000;
 
 /// A mutation at the root, with the values of its arguments.
 #[derive(Debug)]
@@ -34,7 +39,7 @@ pub struct Assessment {
     pub cost: u64,
     /// Whether it asks the schema about itself.
     pub introspects: bool,
-    /// The mutations that it asks for.
+    /// The mutations that it asks for, each as often as it would run.
     pub mutations: Vec<Asked>,
 }
 
@@ -54,10 +59,10 @@ pub fn assess(
         OperationType::Subscription => registry.subscription_type.as_ref(),
     };
     let mut assessor =
-        Assessor { document, operation, variables, registry, fragments: HashMap::new(), found: Assessment::default() };
+        Assessor { document, operation, variables, registry, within: Vec::new(), found: Assessment::default() };
     let root = root.and_then(|name| registry.types.get(name));
-    let cost = assessor.set(root, &operation.selection_set.node);
-    Assessment { cost: cost.max(1), ..assessor.found }
+    let Amount { cost, again, .. } = assessor.set(root, &operation.selection_set.node, &mut Seen::new());
+    Assessment { cost: cost.saturating_add(again / VALUES_AGAIN).max(1), ..assessor.found }
 }
 
 fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
@@ -71,74 +76,113 @@ fn chosen<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'
     }
 }
 
+/// What an object, or a field of it with all that is below, amounts to.
+#[derive(Clone, Copy, Default)]
+struct Amount {
+    cost: u64,
+    /// Values that are resolved.
+    values: u64,
+    /// Those of them that the same object was asked for before, under whatever alias.
+    again: u64,
+}
+
+impl Amount {
+    fn and(self, other: Self) -> Self {
+        Self {
+            cost: self.cost.saturating_add(other.cost),
+            values: self.values.saturating_add(other.values),
+            again: self.again.saturating_add(other.again),
+        }
+    }
+}
+
+/// Fields that an object was asked for, each with the type that it was asked as: of the members of a union an object is
+/// one only.
+type Seen<'a> = HashSet<(&'a str, &'a str)>;
+
 struct Assessor<'a> {
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
     variables: &'a Variables,
     registry: &'a Registry,
-    fragments: HashMap<&'a Name, u64>,
+    /// The fragments that are being looked at, each within the one before.
+    within: Vec<&'a Name>,
     found: Assessment,
 }
 
 impl<'a> Assessor<'a> {
-    fn set(&mut self, on: Option<&'a MetaType>, set: &'a SelectionSet) -> u64 {
-        let mut sum = 0_u64;
-        for selection in &set.items {
-            sum = sum.saturating_add(match &selection.node {
-                Selection::Field(field) => self.field(on, &field.node),
+    fn set(&mut self, on: Option<&'a MetaType>, set: &'a SelectionSet, seen: &mut Seen<'a>) -> Amount {
+        set.items.iter().fold(Amount::default(), |sum, selection| {
+            sum.and(match &selection.node {
+                Selection::Field(field) => {
+                    let amount = self.field(on, &field.node);
+                    // At the root everything is paid for each time.
+                    let is_first = on.is_some_and(|on| self.root(on).is_some())
+                        || seen.insert((on.map_or("", MetaType::name), field.node.name.node.as_str()));
+                    if is_first { amount } else { Amount { again: amount.values, ..amount } }
+                }
                 Selection::InlineFragment(inline) => {
                     let condition = inline.node.type_condition.as_ref();
                     let narrowed =
                         condition.map_or(on, |condition| self.registry.types.get(condition.node.on.node.as_str()));
-                    self.set(narrowed, &inline.node.selection_set.node)
+                    self.set(narrowed, &inline.node.selection_set.node, seen)
                 }
-                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node),
-            });
-        }
-        sum
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, seen),
+            })
+        })
     }
 
-    fn fragment(&mut self, name: &Name) -> u64 {
-        let Some((name, fragment)) = self.document.fragments.get_key_value(name) else { return 0 };
-        if let Some(known) = self.fragments.get(name) {
-            return *known;
+    fn fragment(&mut self, name: &Name, seen: &mut Seen<'a>) -> Amount {
+        let Some((name, fragment)) = self.document.fragments.get_key_value(name) else { return Amount::default() };
+        // A fragment within itself is refused elsewhere.
+        if self.within.contains(&name) {
+            return Amount::default();
         }
-        // Holds for a fragment within itself, which is refused elsewhere.
-        self.fragments.insert(name, 0);
+        self.within.push(name);
         let on = self.registry.types.get(fragment.node.type_condition.node.on.node.as_str());
-        let cost = self.set(on, &fragment.node.selection_set.node);
-        self.fragments.insert(name, cost);
-        cost
+        let amount = self.set(on, &fragment.node.selection_set.node, seen);
+        self.within.pop();
+        amount
     }
 
-    fn field(&mut self, on: Option<&'a MetaType>, field: &'a Field) -> u64 {
+    fn field(&mut self, on: Option<&'a MetaType>, field: &'a Field) -> Amount {
         let name = field.name.node.as_str();
-        match name {
-            "__typename" => return 0,
-            "__schema" | "__type" => {
-                self.found.introspects = true;
-                return INTROSPECTION_WEIGHT;
-            }
-            _ => {}
-        }
-        let Some((on, meta)) = on.and_then(|on| Some((on, on.field_by_name(name)?))) else {
-            // Validation names the field that does not exist.
-            return 1;
-        };
-        let is_mutation = self.registry.mutation_type.as_deref() == Some(on.name());
-        if is_mutation {
+        let introspects = matches!(name, "__schema" | "__type");
+        self.found.introspects |= introspects;
+        let meta = on.and_then(|on| Some((on, on.field_by_name(name)?)));
+        let inner = meta.and_then(|(_, meta)| self.registry.types.get(MetaTypeName::concrete_typename(&meta.ty)));
+        if let Some((on, _)) = meta
+            && self.registry.mutation_type.as_deref() == Some(on.name())
+        {
             self.note(field);
         }
-        let on_root = if is_mutation || self.registry.subscription_type.as_deref() == Some(on.name()) {
-            Some(Root::Acts)
-        } else {
-            (self.registry.query_type == on.name()).then_some(Root::Asks)
+        let below = self.set(inner, &field.selection_set.node, &mut Seen::new());
+        let (cost, size) = match meta {
+            _ if introspects => (INTROSPECTION_WEIGHT, NAMES_OF_SCHEMA),
+            Some((on, meta)) => {
+                let price = Price::of(meta, on, inner, self.root(on));
+                let times = self.times(field, &price.multipliers);
+                let is_list = price.multipliers.is_empty() && meta.ty.starts_with('[') && !is_frame(on);
+                let cost = price.weight.saturating_add(below.cost).saturating_mul(times);
+                (cost, if is_list { UNKNOWN_PAGE } else { times })
+            }
+            None if name == "__typename" => (0, 1),
+            // Validation names the field that does not exist.
+            None => (1, 1),
         };
-        let inner = self.registry.types.get(MetaTypeName::concrete_typename(&meta.ty));
-        let price = Price::of(meta, on, inner, on_root);
-        let times = self.times(field, &price.multipliers);
-        let below = self.set(inner, &field.selection_set.node);
-        price.weight.saturating_add(below).saturating_mul(times)
+        Amount {
+            cost,
+            values: below.values.saturating_mul(size).saturating_add(1),
+            again: below.again.saturating_mul(size),
+        }
+    }
+
+    fn root(&self, on: &MetaType) -> Option<Root> {
+        let name = Some(on.name());
+        if self.registry.mutation_type.as_deref() == name || self.registry.subscription_type.as_deref() == name {
+            return Some(Root::Acts);
+        }
+        (self.registry.query_type == on.name()).then_some(Root::Asks)
     }
 
     fn note(&mut self, field: &Field) {

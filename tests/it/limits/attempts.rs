@@ -74,6 +74,31 @@ async fn an_address_has_few_tries_over_all_accounts_and_secrets() {
             c: refreshSession(refreshToken: \"z\") { userErrors { code } } } }";
     assert!(other.ask(hidden, json!({})).await.body.get("errors").is_none());
     other.ask(hidden, json!({})).await.is_too_often();
+    // A fragment runs as often as it is spread.
+    let again = |times: usize| {
+        format!(
+            "mutation {{ {} }} fragment F on Mutation {{ refreshSession(refreshToken: \"again\") {{ userErrors {{ code }} }} }}",
+            "...F ".repeat(times)
+        )
+    };
+    let third = nobody(&app, "192.0.2.3");
+    assert!(third.ask(&again(2), json!({})).await.body.get("errors").is_none());
+    third.ask(&again(2), json!({})).await.is_too_often();
+}
+
+#[tokio::test]
+async fn a_password_in_a_fragment_takes_a_place_for_each_spread() {
+    let app = TestApp::start_with(&[BELIEVE]).await;
+    let logins = |times: usize| {
+        format!(
+            "mutation {{ {} }} fragment F on Mutation {{
+                login(email: \"nobody@alfa.test\", password: \"guessed\", tenantSlug: \"alfa\") {{ userErrors {{ code }} }} }}",
+            "...F ".repeat(times)
+        )
+    };
+    // Sixty-four wait at most, and this one would be more by itself.
+    nobody(&app, "192.0.2.1").ask(&logins(99), json!({})).await.is_too_often();
+    assert!(nobody(&app, "192.0.2.1").ask(&logins(2), json!({})).await.body.get("errors").is_none());
 }
 
 #[tokio::test]

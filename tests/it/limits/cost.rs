@@ -67,6 +67,62 @@ fn weights_times_pages() {
     assert_eq!(cost(&greedy, json!({})), u64::MAX, "sums saturate");
 }
 
+/// The executor resolves a field as often as it is given, whatever it is called in the answer.
+#[test]
+fn what_is_asked_for_again_is_paid_for() {
+    let slots = |fields: &str| {
+        format!("query($i: AvailabilityInput!) {{ publicAvailability(tenantSlug: \"x\", input: $i) {{ {fields} }} }}")
+    };
+    let aliases = (0..30).fold(String::new(), |all, n| all + &format!("t{n}: token "));
+    for (fields, expected) in [
+        ("start end token professional { name } price { amount currency }".to_owned(), 21),
+        // Each time more is a hundred values, of which twenty cost 1.
+        ("token token".to_owned(), 25),
+        ("a: token b: token".to_owned(), 25),
+        (aliases, 20 + 29 * 5),
+        ("token ".repeat(9_900), 20 + 9_899 * 5),
+        ("token ... { token ... on Slot { token } }".to_owned(), 30),
+        // With all that is below: of the second price itself and its three values.
+        ("price { amount } price { amount currency amount }".to_owned(), 40),
+        ("price { amount amount }".to_owned(), 25),
+    ] {
+        assert_eq!(cost(&slots(&fields), json!({})), expected, "{fields:.200}");
+    }
+    let spread = |fields: &str, fragment: &str| format!("{} fragment F on {fragment}", slots(fields));
+    assert_eq!(cost(&spread(&"...F ".repeat(99), "Slot { token }"), json!({})), 20 + 98 * 5);
+    assert_eq!(cost(&spread("...F token", "Slot { ...G } fragment G on Slot { a: token token }"), json!({})), 30);
+
+    let page = |fields: &str| format!("{{ rooms(first: 100) {{ nodes {{ {fields} }} }} }}");
+    assert_eq!(cost(&page("name"), json!({})), 100);
+    assert_eq!(cost(&page("id name ... on Room { id } ... on Room { id name }"), json!({})), 115);
+    // Few values more are free, and of the members of an interface an object is one only.
+    assert_eq!(cost("{ rooms(first: 9) { nodes { id id id } } }", json!({})), 9);
+    let nodes = "query($ids: [ID!]!) { nodes(ids: $ids) { ... on Room { id name } ... on Branch { id name } } }";
+    assert_eq!(cost(nodes, json!({"ids": vec!["x"; 100]})), 100);
+    assert!(cost(&format!("{{ __schema {{ types {{ {} }} }} }}", "name ".repeat(9_900)), json!({})) > 100_000);
+    assert_eq!(cost("{ viewer { permissions } __schema { types { name fields { name } } } }", json!({})), 51);
+}
+
+#[tokio::test]
+async fn repeating_a_slots_token_is_refused_at_once() {
+    let app = TestApp::start().await;
+    let page = Caller::new(&app, &app.page("alfa").await, "192.0.2.1");
+    let document = |fields: &str| {
+        format!(
+            "query($i: AvailabilityInput!) {{ publicAvailability(tenantSlug: \"alfa\", input: $i) {{ {fields} }} }}"
+        )
+    };
+    let range = json!({"from": "2026-07-14T08:00:00-04:00", "to": "2026-07-15T08:00:00-04:00"});
+    let input = json!({"i": {"branchId": "x", "treatmentIds": ["x"], "range": range, "limit": 500}});
+    for fields in ["token ".repeat(9_900), "... { token } ".repeat(1_500)] {
+        let answer = page.ask(&document(&fields), input.clone()).await;
+        assert_eq!(answer.code(), "COST_LIMIT", "{:#}", answer.body);
+    }
+    let answer = page.ask(&document("start end token"), input).await;
+    assert_eq!(answer.body["extensions"]["cost"]["requested"], 20, "{:#}", answer.body);
+    assert_ne!(answer.code(), "COST_LIMIT", "{:#}", answer.body);
+}
+
 #[tokio::test]
 async fn every_answer_tells_cost_bucket_and_request() {
     let app = TestApp::start_with(&[("HORAE_COST_CAPACITY", "2000"), ("HORAE_COST_PER_SECOND", "100")]).await;
