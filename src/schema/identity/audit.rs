@@ -18,6 +18,7 @@ use crate::{
         error::ApiError,
         id::Kind,
         identity::types::{Actor, actor},
+        limits::directive::cost,
         page::{PageArguments, connection},
         request::{Reader, staff},
         scalar::{Instant, Json},
@@ -181,7 +182,7 @@ impl AuditQuery {
 
     /// Checks the audit trail: that nothing in it was changed, removed or put in between, and that nothing is missing
     /// at its end. Needs `AUDIT_READ` in the whole centre. A trail of millions takes long; check it by ranges.
-    #[graphql(directive = auth::apply(vec![P::AuditRead]))]
+    #[graphql(directive = auth::apply(vec![P::AuditRead]), directive = cost::apply(200, None))]
     async fn verify_audit_chain(
         &self,
         ctx: &Context<'_>,

@@ -124,6 +124,16 @@ async fn repeating_a_slots_token_is_refused_at_once() {
 }
 
 #[tokio::test]
+async fn the_audit_trail_is_not_checked_many_times_at_once() {
+    let app = TestApp::start().await;
+    let admin = Caller::new(&app, &app.admin("alfa").await, "192.0.2.1");
+    let checks = |n: usize| (0..n).fold(String::new(), |all, n| all + &format!("a{n}: verifyAuditChain {{ ok }} "));
+    assert_eq!(admin.ask(&format!("{{ {} }}", checks(30)), json!({})).await.code(), "COST_LIMIT");
+    let answer = admin.ask(&format!("{{ {} }}", checks(1)), json!({})).await;
+    assert_eq!(answer.body["data"]["a0"]["ok"], true, "{:#}", answer.body);
+}
+
+#[tokio::test]
 async fn every_answer_tells_cost_bucket_and_request() {
     let app = TestApp::start_with(&[("HORAE_COST_CAPACITY", "2000"), ("HORAE_COST_PER_SECOND", "100")]).await;
     let admin = Caller::new(&app, &app.admin("alfa").await, "192.0.2.1");
