@@ -75,6 +75,7 @@ settings! {
     DATABASE_APP_URL = "", "PostgreSQL as the application: a login role without rights of its own, possibly through PgBouncer in transaction mode: write ?statement-cache-capacity=0 behind the database when that is older than 1.21 or has max_prepared_statements = 0, and let it ignore_startup_parameters = extra_float_digits. Default: derived from DATABASE_URL, with the role horae_app.";
     DATABASE_SERVERS = "", "Further servers that cells may be on: name=owner-url|app-url, separated by blanks.";
     DATABASE_MAX_CONNECTIONS = "16", "Most connections of this process to one cell.";
+    DATABASE_MAX_CONNECTIONS_PER_TENANT = "", "Most of them that one centre holds at the same time; what it asks beyond waits and leaves the rest to others. Empty: half of DATABASE_MAX_CONNECTIONS.";
     DATABASE_ACQUIRE_TIMEOUT = "5", "Seconds that a request waits for a connection before it is refused.";
     TENANTS_PER_CELL = "500", "How many new tenants share a database; 1 gives each its own.";
     REDIS_URL = "", "redis://host:6379, to carry hints between nodes. Empty: one node, or polling.";
@@ -156,6 +157,8 @@ pub struct Config {
     pub database_servers: HashMap<String, Server>,
     /// Connections per cell.
     pub database_max_connections: u32,
+    /// Those of them that one tenant may hold; none: half.
+    pub database_max_connections_per_tenant: Option<u32>,
     /// Patience for a connection.
     pub database_acquire_timeout: Duration,
     /// How new tenants are spread.
@@ -282,6 +285,10 @@ impl Config {
             database_app_url: settings.optional("DATABASE_APP_URL"),
             database_servers: servers(&settings.text("DATABASE_SERVERS"))?,
             database_max_connections: settings.parse("DATABASE_MAX_CONNECTIONS", "a number")?,
+            database_max_connections_per_tenant: settings
+                .optional("DATABASE_MAX_CONNECTIONS_PER_TENANT")
+                .map(|_| settings.some("DATABASE_MAX_CONNECTIONS_PER_TENANT"))
+                .transpose()?,
             database_acquire_timeout: settings.seconds("DATABASE_ACQUIRE_TIMEOUT")?,
             cell_plan: CellPlan { tenants_per_cell: settings.parse("TENANTS_PER_CELL", "a number")? },
             redis_url: settings.optional("REDIS_URL"),
@@ -372,6 +379,10 @@ impl Config {
         Ok(DbOptions {
             servers,
             max_connections: self.database_max_connections,
+            connections_per_tenant: self
+                .database_max_connections_per_tenant
+                .unwrap_or(self.database_max_connections / 2)
+                .max(1),
             acquire_timeout: self.database_acquire_timeout,
         })
     }

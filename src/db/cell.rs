@@ -60,7 +60,7 @@ pub(super) fn pool(url: &str, database: Option<&str>, db: &DbOptions) -> Result<
         // A ping before every use costs a round trip per transaction; a broken connection shows itself soon enough.
         .test_before_acquire(false)
         .connect_lazy_with(options);
-    Ok(CellPool::new(pool, url))
+    Ok(CellPool::new(pool, url, db.connections_per_tenant))
 }
 
 /// A single connection as the owner, to one database of the server.

@@ -7,6 +7,7 @@ mod cell;
 pub mod entity;
 mod error;
 pub mod jobs;
+mod place;
 mod pool;
 mod provision;
 mod sealing;
@@ -44,6 +45,8 @@ pub struct DbOptions {
     pub servers: HashMap<String, Server>,
     /// Most connections to one cell from this process.
     pub max_connections: u32,
+    /// Most of them that one tenant holds at the same time.
+    pub connections_per_tenant: u32,
     /// How long a request may wait for a connection before it is refused.
     pub acquire_timeout: Duration,
 }

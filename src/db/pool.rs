@@ -5,7 +5,7 @@
 //! else. The URL says so with `statement-cache-capacity=0`: then no statement gets a name, and a statement outside a
 //! tenant's transaction gets a transaction of its own, so that what prepares it and what runs it stay together.
 
-use std::{ops::Deref, time::Instant};
+use std::{ops::Deref, sync::Arc};
 
 use futures::{
     TryStreamExt,
@@ -17,47 +17,69 @@ use sqlx::{
     pool::PoolConnection,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    TenantId,
+    place::{Placed, Places},
+};
 
 /// A pool, and whether its connections may name statements.
 #[derive(Clone, Debug)]
 pub(super) struct CellPool {
     pool: PgPool,
     named: bool,
+    places: Arc<Places>,
     /// Whether it is the catalogue's own pool under the name of a cell.
     shared: bool,
 }
 
 impl CellPool {
-    /// Of this URL's pool.
-    pub fn new(pool: PgPool, url: &str) -> Self {
+    /// Of this URL's pool, of which each tenant may hold so many connections.
+    pub fn new(pool: PgPool, url: &str, per_tenant: u32) -> Self {
         let unnamed = url
             .split_once('?')
             .is_some_and(|(_, query)| query.split('&').any(|one| one == "statement-cache-capacity=0"));
-        Self { pool, named: !unnamed, shared: false }
+        Self { pool, named: !unnamed, places: Arc::new(Places::new(per_tenant)), shared: false }
     }
 
-    /// Begins a transaction with these words. A caller that goes away meanwhile leaves nothing open: the driver would
-    /// give a connection whose BEGIN was not yet answered back to the pool inside of a transaction that nobody ends, with
-    /// a tenant's role, so the BEGIN is always waited for.
-    pub async fn start(&self, begin: SqlStr) -> Result<Transaction<'static, Postgres>, Error> {
-        let connection = self.acquire().await?;
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "ends with one round trip, and its result is waited for or rolled back"
-        )]
-        let started = tokio::spawn(Transaction::begin(connection, Some(begin)));
-        started.await.map_err(|_| Error::WorkerCrashed)?
+    /// Begins a transaction with these words.
+    async fn start(&self, begin: SqlStr) -> Result<Transaction<'static, Postgres>, Error> {
+        let connection = self.waited(|until| self.acquire(until)).await?;
+        started(Transaction::begin(connection, Some(begin))).await
     }
 
-    /// A connection, and how long it was waited for.
-    async fn acquire(&self) -> Result<PoolConnection<Postgres>, Error> {
+    /// The same for a tenant, on one of its places.
+    pub async fn start_for(&self, tenant: TenantId, begin: SqlStr) -> Result<Placed, Error> {
+        let place_and_connection = |until| async move {
+            let place = self.places.take(tenant, until).await?;
+            Ok((place, self.acquire(until).await?))
+        };
+        let (place, connection): (OwnedSemaphorePermit, _) = self.waited(place_and_connection).await?;
+        // The place goes along: it is taken as long as the connection, whoever goes away.
+        started(async move { Ok(Placed::new(Transaction::begin(connection, Some(begin)).await?, place)) }).await
+    }
+
+    /// Takes what a transaction needs, and notes how long that was waited for; no longer than the pool allows.
+    async fn waited<T, F>(&self, take: impl FnOnce(Instant) -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         let asked = Instant::now();
         let waiting = Waiting::new();
         // In a box: it has room for opening a connection, 14 KB, which every future of a use case and every stream that
         // may read would carry otherwise.
-        let acquired = Box::pin(self.pool.acquire()).await;
+        let taken = Box::pin(take(asked + self.pool.options().get_acquire_timeout())).await;
         drop(waiting);
         metrics::histogram!("horae_db_acquire_seconds").record(asked.elapsed());
+        taken
+    }
+
+    async fn acquire(&self, until: Instant) -> Result<PoolConnection<Postgres>, Error> {
+        let acquired = timeout_at(until, self.pool.acquire()).await.unwrap_or(Err(Error::PoolTimedOut));
         if matches!(acquired, Err(Error::PoolTimedOut)) {
             metrics::counter!("horae_db_acquire_timeouts_total").increment(1);
         }
@@ -78,6 +100,20 @@ impl CellPool {
     pub fn names_statements(&self) -> bool {
         self.named
     }
+}
+
+/// Waits until a transaction has begun. A caller that goes away meanwhile leaves nothing open: the driver would give a
+/// connection whose BEGIN was not yet answered back to the pool inside of a transaction that nobody ends, with a tenant's
+/// role, so the BEGIN is always waited for.
+async fn started<T: Send + 'static>(
+    starting: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "ends with one round trip, and its result is waited for or rolled back"
+    )]
+    let started = tokio::spawn(starting);
+    started.await.map_err(|_| Error::WorkerCrashed)?
 }
 
 /// Counts who waits for a connection, also when the wait is given up.

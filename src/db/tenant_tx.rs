@@ -12,11 +12,11 @@ use std::sync::{
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
 use sea_query_sqlx::SqlxValues;
-use sqlx::{AssertSqlSafe, Postgres, SqlSafeStr, SqlStr, Transaction};
+use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use tokio::sync::Mutex;
 use tracing::{Span, field::Empty};
 
-use super::{Db, DbError, Tenant};
+use super::{Db, DbError, Tenant, place::Placed};
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Access {
 
 /// A transaction with the rights of one tenant. Dropping it rolls back.
 pub struct TenantTx {
-    pub(super) inner: Mutex<Transaction<'static, Postgres>>,
+    pub(super) inner: Mutex<Placed>,
     tenant: Arc<Tenant>,
     /// Whether statements may be prepared under a name.
     pub(super) named: bool,
@@ -65,7 +65,8 @@ impl Drop for Trace {
 }
 
 impl Db {
-    /// Begins a transaction in the tenant's cell, with the tenant's role and schema.
+    /// Begins a transaction in the tenant's cell, with the tenant's role and schema, on one of the connections that the
+    /// tenant may hold. Who holds one must not begin another: it could wait for itself.
     ///
     /// # Errors
     /// When no connection is free in time or the tenant's role is missing.
@@ -79,7 +80,7 @@ impl Db {
         let name = &tenant.schema_name;
         let begin = format!("BEGIN {mode}; SET LOCAL ROLE {name}; SET LOCAL search_path TO {name}");
         let trace = Trace::begin(access);
-        let inner = pool.start(AssertSqlSafe(begin).into_sql_str()).await?;
+        let inner = pool.start_for(tenant.id, AssertSqlSafe(begin).into_sql_str()).await?;
         let named = pool.names_statements();
         Ok(TenantTx {
             inner: Mutex::new(inner),

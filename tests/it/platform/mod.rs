@@ -2,4 +2,5 @@
 
 mod maintenance;
 mod pgbouncer;
+mod share;
 mod tenancy;
