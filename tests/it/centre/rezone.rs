@@ -1,6 +1,6 @@
 //! A change of a branch's zone: wall times stay, instants move.
 
-use horae::schema::id::Kind;
+use horae::{domain::platform::apply_time_rules, schema::id::Kind};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -172,4 +172,30 @@ async fn a_collision_with_a_branch_that_did_not_move_is_marked() {
         appointment(&centre, here).await.contains("07-15 13:00 14:00 07-15 10:00 America/Punta_Arenas r1 overbooked")
     );
     assert!(!appointment(&centre, there).await.contains("overbooked"));
+}
+
+#[tokio::test]
+async fn new_rules_are_applied_to_the_zone_that_the_branch_has_by_then() {
+    let app = TestApp::start().await;
+    let centre = Centre::of(&app, "alfa").await;
+    let branch = centre.branch("A", "America/Santiago").await;
+    let (treatment, rosa) = (centre.treatment("T", 60).await, centre.patient("Rosa", "Soto").await);
+    let id = centre.book(Booking::new(branch, rosa, treatment, "2026-07-15T14:00:00Z", 60)).await;
+    let (admin, word) = (app.admin("alfa").await, global(&app, "alfa", Kind::Branch, branch).await);
+    let madrid = json!({"id": word, "version": 1, "name": "A", "timeZone": "Europe/Madrid"});
+    let log = centre.locking("SELECT 1 FROM event_head FOR UPDATE", vec![]).await;
+    let (_, moved, ()) = tokio::join!(
+        upsert(&admin, "upsertBranch", "BranchInput", "branch { timeZone }", madrid),
+        async {
+            app.blocked(1).await;
+            apply_time_rules::run(&centre.cx, &centre.system).await
+        },
+        async {
+            app.blocked(2).await;
+            log.commit().await.unwrap();
+        },
+    );
+    assert_eq!(moved.unwrap(), 0);
+    let expected = "07-15 08:00 09:00 07-15 10:00 Europe/Madrid r1 08:00-09:00";
+    assert_eq!(appointment(&centre, id).await, expected);
 }
