@@ -13,7 +13,10 @@ use super::{
 };
 use crate::domain::{
     booking::slot::{Slot, SlotItem},
-    centre::model::{Branch, OperatingMode, Requirement, Resource, ResourceKind, Treatment},
+    centre::{
+        model::{Branch, OperatingMode, Resource, ResourceKind, Treatment},
+        need::{self, Need},
+    },
     money::Money,
     time::{intersect, normalise, subtract, union},
 };
@@ -81,16 +84,11 @@ impl Wish<'_> {
     /// What a treatment needs, one entry per resource: its requirements, or by default what the centre's way of working
     /// names; and whoever and whatever was asked for by name, also where the treatment alone would not need it.
     fn needs(&self, treatment: &Treatment) -> Vec<Need> {
-        let mut needs: Vec<Need> = if treatment.requirements.is_empty() {
-            vec![Need { kind: self.mode.needs(), any_of: Vec::new() }]
-        } else {
-            treatment.requirements.iter().flat_map(Need::each).collect()
-        };
+        let mut needs = need::needs(treatment, self.mode);
         for (kind, named) in [(ResourceKind::Professional, self.professional), (ResourceKind::Room, self.room)] {
             let Some(named) = named else { continue };
-            let accepts = |need: &Need| need.kind == kind && (need.any_of.is_empty() || need.any_of.contains(&named));
             let kind_is_needed = needs.iter().any(|need| need.kind == kind);
-            match needs.iter_mut().find(|need| accepts(need)) {
+            match needs.iter_mut().find(|need| need.accepts(kind, named)) {
                 Some(need) => need.any_of = vec![named],
                 // Somebody else is required by name: the wish cannot be met by the one who was asked for.
                 None if kind_is_needed => needs.push(Need { kind, any_of: vec![Uuid::nil()] }),
@@ -98,21 +96,6 @@ impl Wish<'_> {
             }
         }
         needs
-    }
-}
-
-/// One resource that is needed.
-#[derive(Clone, Debug)]
-struct Need {
-    kind: ResourceKind,
-    /// Empty: any.
-    any_of: Vec<Uuid>,
-}
-
-impl Need {
-    fn each(requirement: &Requirement) -> impl Iterator<Item = Self> + '_ {
-        let one = Self { kind: requirement.kind, any_of: requirement.any_of.clone() };
-        std::iter::repeat_n(one, usize::try_from(requirement.quantity).unwrap_or_default())
     }
 }
 
@@ -168,11 +151,7 @@ impl<'a> Planner<'a> {
             key(a).cmp(&key(b))
         });
         let fitting = |need: &Need, treatment: Uuid| -> Vec<usize> {
-            let fits = |resource: &Resource| {
-                resource.kind == need.kind
-                    && (need.any_of.is_empty() || need.any_of.contains(&resource.id))
-                    && resource.offers(treatment)
-            };
+            let fits = |resource: &Resource| need.accepts(resource.kind, resource.id) && resource.offers(treatment);
             candidates.iter().enumerate().filter(|(_, one)| fits(&one.calendar.resource)).map(|(at, _)| at).collect()
         };
         let needs = wish

@@ -5,13 +5,16 @@ use std::{collections::BTreeMap, ops::Range};
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
-use super::plan::{Rules, WantedItem, needs, own, taken};
+use super::plan::{Rules, WantedItem, own, taken};
 use crate::domain::{
     agenda::{
         calendar::{BranchCalendar, ResourceCalendar, belongs},
         matching::match_all,
     },
-    centre::model::{Requirement, ResourceKind},
+    centre::{
+        model::ResourceKind,
+        need::{Need, needs},
+    },
     refusal::{Code, Refusal},
 };
 
@@ -32,7 +35,7 @@ pub(super) fn choose<'a>(
     let Some((item, later)) = items.get(at..).and_then(<[WantedItem]>::split_first) else { return Ok(Vec::new()) };
     let choice = Choice { calendar, item, later, at, rules, chosen };
     let mut taking = choice.named()?;
-    let mut by_kind: BTreeMap<ResourceKind, Vec<Requirement>> = BTreeMap::new();
+    let mut by_kind: BTreeMap<ResourceKind, Vec<Need>> = BTreeMap::new();
     for need in needs(&item.treatment, rules.mode) {
         by_kind.entry(need.kind).or_default().push(need);
     }
@@ -76,13 +79,13 @@ impl<'a> Choice<'a, '_> {
     fn meet(
         &self,
         kind: ResourceKind,
-        needs: &[Requirement],
+        needs: &[Need],
         named: Option<&'a ResourceCalendar>,
     ) -> Result<Vec<&'a ResourceCalendar>, Box<Refusal>> {
         let all = || needs.iter().enumerate();
         // The needs that are left when who is named meets one: each that it could meet is a way.
         let without = |met: Option<usize>| all().filter(|(at, _)| Some(*at) != met).map(|(_, need)| need).collect();
-        let ways: Vec<Vec<&Requirement>> = match named {
+        let ways: Vec<Vec<&Need>> = match named {
             None => vec![without(None)],
             Some(named) => all().filter(|(_, need)| accepts(need, named)).map(|(at, _)| without(Some(at))).collect(),
         };
@@ -143,7 +146,7 @@ impl<'a> Choice<'a, '_> {
 
 /// A different usable resource for each need, if there is one.
 fn assign<'a>(
-    needs: &[&Requirement],
+    needs: &[&Need],
     others: &[&'a ResourceCalendar],
     usable: impl Fn(&ResourceCalendar) -> bool,
 ) -> Option<Vec<&'a ResourceCalendar>> {
@@ -155,15 +158,14 @@ fn assign<'a>(
     match_all(&choices).map(|found| found.into_iter().filter_map(|at| usable.get(at).copied()).collect())
 }
 
-fn accepts(need: &Requirement, one: &ResourceCalendar) -> bool {
-    need.any_of.is_empty() || need.any_of.contains(&one.resource.id)
+fn accepts(need: &Need, one: &ResourceCalendar) -> bool {
+    need.accepts(one.resource.kind, one.resource.id)
 }
 
 /// Whether the resource could serve this treatment too, so that nobody has to change rooms.
 fn can_stay(one: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
     let strict = Rules { overbook: false, ..rules };
-    let wanted =
-        needs(&item.treatment, rules.mode).iter().any(|need| need.kind == one.resource.kind && accepts(need, one));
+    let wanted = needs(&item.treatment, rules.mode).iter().any(|need| accepts(need, one));
     wanted && one.resource.offers(item.treatment.id) && works(one, item, strict) && is_free(one, item, strict)
 }
 

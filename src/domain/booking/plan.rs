@@ -15,7 +15,10 @@ use super::{
 };
 use crate::domain::{
     agenda::calendar::BranchCalendar,
-    centre::model::{OperatingMode, Requirement, ResourceKind, Treatment},
+    centre::{
+        model::{OperatingMode, ResourceKind, Treatment},
+        need::needs,
+    },
     money::Money,
     refusal::{Code, Detail, Refusal},
 };
@@ -133,19 +136,6 @@ pub fn named(items: &[WantedItem], mode: OperatingMode) -> Option<Vec<Uuid>> {
 pub(super) fn own(item: &WantedItem) -> Vec<(Uuid, ResourceKind)> {
     let professional = item.professional.map(|id| (id, ResourceKind::Professional));
     professional.into_iter().chain(item.room.map(|id| (id, ResourceKind::Room))).collect()
-}
-
-/// What a treatment needs, one entry per resource; without requirements of its own, what the centre's way of working says.
-#[must_use]
-pub fn needs(treatment: &Treatment, mode: OperatingMode) -> Vec<Requirement> {
-    if treatment.requirements.is_empty() {
-        return vec![Requirement { kind: mode.needs(), quantity: 1, any_of: Vec::new() }];
-    }
-    let each = |all: &Requirement| {
-        let one = Requirement { quantity: 1, ..all.clone() };
-        std::iter::repeat_n(one, usize::try_from(all.quantity).unwrap_or_default())
-    };
-    treatment.requirements.iter().flat_map(each).collect()
 }
 
 /// Plans the treatments, or says what stands in the way, field by field.

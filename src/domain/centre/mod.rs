@@ -5,6 +5,7 @@ pub mod deactivate_resource;
 mod facts;
 pub mod list;
 pub mod model;
+pub mod need;
 mod patch;
 pub mod query;
 pub mod rezone;
