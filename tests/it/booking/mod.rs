@@ -6,6 +6,7 @@ mod input;
 mod needs;
 pub mod patient_link;
 mod public;
+mod public_mails;
 mod races;
 mod reschedule;
 mod transition;
