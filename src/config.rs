@@ -47,7 +47,7 @@ settings! {
     HORAE_MASTER_KEYS = "", "Keys that wrap the centres' own keys, with which patients' data are encrypted: name:secret,name:secret. The first wraps, all unwrap; horae keys rewrap goes over to the first. The word derived stands for the key made from HORAE_SECRET, which is also the only one when this is empty. Secrets have at least 32 characters and no comma. Whoever loses one that is in use loses what it protects.";
     HORAE_ALLOWED_ORIGINS = "", "Origins whose pages may call the API, separated by commas. Empty: any page, without cookies.";
     HORAE_TRUSTED_PROXIES = "", "Addresses or networks (10.0.0.0/8) of the proxies before this server, separated by commas. Only they are believed when X-Forwarded-For says whose request it is. Empty: nobody is.";
-    HORAE_HSTS_SECONDS = "31536000", "For how long browsers are told to use https alone, when HORAE_PUBLIC_URL is https. 0: they are not told.";
+    HORAE_HSTS_SECONDS = "31536000", "For how long browsers are told to use https alone, for this host and its subdomains, when HORAE_PUBLIC_URL is https. 0: they are not told.";
     HORAE_REQUEST_TIMEOUT = "30", "Seconds that a query or mutation may run.";
     HORAE_BODY_TIMEOUT = "10", "Seconds for the body of a request to arrive.";
     HORAE_HEAD_TIMEOUT = "30", "Seconds for the head of a request to arrive, and for an idle connection to be kept. A balancer's own idle time should be shorter.";
@@ -157,8 +157,8 @@ pub struct Config {
     pub database_servers: HashMap<String, Server>,
     /// Connections per cell.
     pub database_max_connections: u32,
-    /// Those of them that one tenant may hold; none: half.
-    pub database_max_connections_per_tenant: Option<u32>,
+    /// Those of them that one tenant may hold.
+    pub database_max_connections_per_tenant: u32,
     /// Patience for a connection.
     pub database_acquire_timeout: Duration,
     /// How new tenants are spread.
@@ -231,6 +231,7 @@ impl Config {
         let public_url = settings
             .optional("HORAE_PUBLIC_URL")
             .map_or_else(|| local_url(listen), |url| url.trim_end_matches('/').to_owned());
+        let database_max_connections: u32 = settings.parse("DATABASE_MAX_CONNECTIONS", "a number")?;
         let config = Self {
             listen,
             account_url: settings
@@ -284,11 +285,11 @@ impl Config {
             database_url: settings.optional("DATABASE_URL"),
             database_app_url: settings.optional("DATABASE_APP_URL"),
             database_servers: servers(&settings.text("DATABASE_SERVERS"))?,
-            database_max_connections: settings.parse("DATABASE_MAX_CONNECTIONS", "a number")?,
-            database_max_connections_per_tenant: settings
-                .optional("DATABASE_MAX_CONNECTIONS_PER_TENANT")
-                .map(|_| settings.some("DATABASE_MAX_CONNECTIONS_PER_TENANT"))
-                .transpose()?,
+            database_max_connections,
+            database_max_connections_per_tenant: match settings.optional("DATABASE_MAX_CONNECTIONS_PER_TENANT") {
+                Some(_) => settings.some("DATABASE_MAX_CONNECTIONS_PER_TENANT")?,
+                None => (database_max_connections / 2).max(1),
+            },
             database_acquire_timeout: settings.seconds("DATABASE_ACQUIRE_TIMEOUT")?,
             cell_plan: CellPlan { tenants_per_cell: settings.parse("TENANTS_PER_CELL", "a number")? },
             redis_url: settings.optional("REDIS_URL"),
@@ -379,10 +380,7 @@ impl Config {
         Ok(DbOptions {
             servers,
             max_connections: self.database_max_connections,
-            connections_per_tenant: self
-                .database_max_connections_per_tenant
-                .unwrap_or(self.database_max_connections / 2)
-                .max(1),
+            connections_per_tenant: self.database_max_connections_per_tenant,
             acquire_timeout: self.database_acquire_timeout,
         })
     }

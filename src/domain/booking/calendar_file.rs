@@ -38,7 +38,7 @@ impl CalendarFile {
     /// Whether calendars are to take the event out.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        matches!(self.status, AppointmentStatus::Cancelled | AppointmentStatus::Rejected)
+        self.status.is_called_off()
     }
 }
 

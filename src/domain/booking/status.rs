@@ -82,6 +82,12 @@ impl AppointmentStatus {
         !matches!(self, S::Cancelled | S::Expired | S::Rejected)
     }
 
+    /// Whether somebody has said that it does not happen.
+    #[must_use]
+    pub fn is_called_off(self) -> bool {
+        matches!(self, S::Cancelled | S::Rejected)
+    }
+
     /// Whether it is still to happen, so that it can be moved and mailed about.
     #[must_use]
     pub fn lies_ahead(self) -> bool {

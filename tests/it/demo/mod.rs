@@ -46,6 +46,13 @@ impl Tabs {
     }
 }
 
+/// What the README's `curl` sends to log in.
+fn login_of_the_readme() -> Value {
+    let readme = include_str!("../../../README.md");
+    let body = readme.split_once("curl ").unwrap().1.split_once("-d '").unwrap().1.split_once("'\n```").unwrap().0;
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("not JSON: {error}: {body}"))
+}
+
 /// A demo whose folders are this one.
 async fn start(folder: &TempDir, database: &str) -> Node {
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
@@ -79,6 +86,9 @@ async fn the_tour_of_the_readme_works_and_a_second_start_finds_it_again() {
 
     let login = tabs.run(&node, "LogIn", |_| ()).await;
     assert_eq!(login["viewer"]["tenant"]["tradeName"], "Clínica Sur");
+
+    let pasted = node.ask(&[], login_of_the_readme()["query"].as_str().unwrap(), Value::Null).await;
+    assert!(pasted["data"]["login"]["tokens"]["accessToken"].is_string(), "{pasted:#}");
 
     let watch = tabs.named("WatchBookings");
     let token = watch["headers"]["Authorization"].as_str().unwrap().strip_prefix("Bearer ").unwrap();

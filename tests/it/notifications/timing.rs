@@ -1,5 +1,7 @@
 //! Confirmations, copies, moves and cancellations over time.
 
+use horae::domain::{centre::model::Branch, notifications::AppointmentTimes};
+
 use super::{Desk, desk::states};
 
 const CONFIRM: &str = "APPOINTMENT_CONFIRMATION";
@@ -80,24 +82,30 @@ async fn moved_before_it_was_confirmed_is_one_mail_with_the_last_data() {
     assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT")]));
 }
 
-#[tokio::test]
-async fn two_moves_within_a_minute_are_one_mail_that_knows_the_first_time() {
-    let desk = Desk::open().await;
+/// A confirmed appointment is moved, and half a minute later again, `told` or quietly: one mail tells of both.
+async fn moved_twice(desk: &Desk, told: bool) -> (Branch, AppointmentTimes) {
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
     let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
     desk.at("2026-07-13T12:05:00Z").await;
     desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
     desk.at("2026-07-13T12:05:30Z").await;
-    desk.move_to(&branch, &mut booked, "2026-08-05T16:30:00Z", true).await;
-    desk.at("2026-07-13T12:07:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-05T16:30:00Z", told).await;
+    desk.at("2026-07-13T12:06:30Z").await;
     let sent = desk.sent();
-    assert_eq!(sent.len(), 2);
+    assert_eq!(sent.len(), 2, "the confirmation and the last time");
     assert!(sent[1].text.contains("3 de agosto"), "the time that the patient knew");
     assert!(sent[1].text.contains("DTSTART;TZID=America/Santiago:20260805T123000"));
     assert_eq!(
         desk.states(booked.id).await,
         states(&[(CONFIRM, "SENT"), (RESCHEDULED, "CANCELLED"), (RESCHEDULED, "SENT")])
     );
+    (branch, booked)
+}
+
+#[tokio::test]
+async fn two_moves_within_a_minute_are_one_mail_that_knows_the_first_time() {
+    let desk = Desk::open().await;
+    moved_twice(&desk, true).await;
 }
 
 #[tokio::test]
@@ -114,21 +122,7 @@ async fn a_quiet_move_is_not_told() {
 #[tokio::test]
 async fn a_quiet_move_after_one_that_is_about_to_be_told_takes_that_mail_along() {
     let desk = Desk::open().await;
-    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
-    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
-    desk.at("2026-07-13T12:05:00Z").await;
-    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
-    desk.at("2026-07-13T12:05:30Z").await;
-    desk.move_to(&branch, &mut booked, "2026-08-05T16:30:00Z", false).await;
-    desk.at("2026-07-13T12:06:30Z").await;
-    let sent = desk.sent();
-    assert_eq!(sent.len(), 2, "the confirmation and the last time");
-    assert!(sent[1].text.contains("3 de agosto"), "the time that the patient knew");
-    assert!(sent[1].text.contains("DTSTART;TZID=America/Santiago:20260805T123000"));
-    assert_eq!(
-        desk.states(booked.id).await,
-        states(&[(CONFIRM, "SENT"), (RESCHEDULED, "CANCELLED"), (RESCHEDULED, "SENT")])
-    );
+    let (branch, mut booked) = moved_twice(&desk, false).await;
     // What has been told is told: a quiet move after that is quiet.
     desk.move_to(&branch, &mut booked, "2026-08-06T16:30:00Z", false).await;
     desk.at("2026-07-13T12:30:00Z").await;
