@@ -34,6 +34,8 @@ pub struct Change {
     pub after: Option<Facts>,
     /// Why, if the caller said.
     pub reason: Option<String>,
+    /// Whether the trail has an entry of it. What only tells readers of a change beside it has none of its own.
+    pub audited: bool,
 }
 
 impl Change {
@@ -50,6 +52,7 @@ impl Change {
             before: None,
             after: None,
             reason: None,
+            audited: true,
         }
     }
 
@@ -94,6 +97,7 @@ struct Row<'a> {
     before: Option<Value>,
     after: Option<Value>,
     reason: Option<&'a str>,
+    audited: bool,
 }
 
 impl Changes {
@@ -123,6 +127,11 @@ impl Changes {
         self.changes.push(change);
     }
 
+    /// More of them.
+    pub fn extend(&mut self, changes: Vec<Change>) {
+        self.changes.extend(changes);
+    }
+
     /// Whether one of them changes what somebody may do.
     pub(super) fn touch_rights(&self) -> bool {
         self.changes.iter().any(Change::touches_rights)
@@ -140,21 +149,21 @@ impl Changes {
             .zip(&self.changes)
             .map(|(n, change)| {
                 events += i64::from(change.event.is_some());
-                let Change { event, action, subject_type, subject_id, branch_id, data, before, after, reason } = change;
-                let (before, after) = told(before.as_ref(), after.as_ref());
+                let (before, after) = told(change.before.as_ref(), change.after.as_ref());
                 Row {
                     n,
                     event_n: events,
                     id: cx.new_id(),
-                    event: *event,
-                    action,
-                    subject_type,
-                    subject_id: *subject_id,
-                    branch_id: *branch_id,
-                    data,
+                    event: change.event,
+                    action: change.action,
+                    subject_type: change.subject_type,
+                    subject_id: change.subject_id,
+                    branch_id: change.branch_id,
+                    data: &change.data,
                     before,
                     after,
-                    reason: reason.as_deref(),
+                    reason: change.reason.as_deref(),
+                    audited: change.audited,
                 }
             })
             .collect();
@@ -163,14 +172,14 @@ impl Changes {
             "WITH input AS (
                  SELECT * FROM jsonb_to_recordset($1) AS x (
                      n bigint, event_n bigint, id uuid, event text, action text, subject_type text, subject_id uuid,
-                     branch_id uuid, data jsonb, before jsonb, after jsonb, reason text)
+                     branch_id uuid, data jsonb, before jsonb, after jsonb, reason text, audited boolean)
              ), head AS (
                  UPDATE event_head SET position = position + $6 WHERE $6 > 0 RETURNING position - $6 AS before
              ), trail AS (
                  INSERT INTO audit_entries (id, at, actor_kind, actor_id, actor_name, action, subject_type, subject_id, request_id,
                      ip, before, after, reason)
                  SELECT id, $2, $3, $4, $7, action, subject_type, subject_id, $5, $8::text::inet, input.before, after, reason
-                 FROM input LEFT JOIN head ON true ORDER BY n
+                 FROM input LEFT JOIN head ON true WHERE audited ORDER BY n
              )
              INSERT INTO events (position, id, type, occurred_at, actor_kind, actor_id, subject_type, subject_id, branch_id, data, request_id)
              SELECT head.before + event_n, id, event, $2, $3, $4, subject_type, subject_id, branch_id, data, $5

@@ -50,7 +50,7 @@ pub struct EventActor {
 pub enum What {
     /// To an appointment.
     Appointment(Arc<AppointmentEvent>),
-    /// To the hours somebody or something works, or to the clock they go by.
+    /// To the hours somebody or something works, to a column of the agenda, or to the clock they go by.
     Schedule(Arc<ScheduleEvent>),
     /// To work that somebody watches: how it stands now.
     Job(Arc<Job>),
@@ -96,7 +96,7 @@ pub struct Place {
     pub during: Range<DateTime<Utc>>,
 }
 
-/// Working hours or the branch's clock changed, or an appointment has left the subscriber's column: read this range again.
+/// Hours, columns or the branch's clock changed, or an appointment has left the subscriber's column: read this range again.
 #[derive(Clone, Debug)]
 pub struct ScheduleEvent {
     /// Whose; none: everybody's and everything's of the branch.

@@ -11,6 +11,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
+    columns,
     model::{Resource, ResourceKind},
     query,
 };
@@ -131,6 +132,8 @@ async fn deactivate(cx: &Cx, actor: &Actor, input: Input) -> Result<i32, Failure
             after: Some(facts!({ "active": false, "version": resource.version + 1, "reassignedTo": input.reassign_to })),
             ..Change::event("resource.deactivated", "deactivateResource", subject(resource.kind), resource.id)
         });
+        let after = Resource { active: false, ..resource.clone() };
+        changes.extend(columns::of_resource(Some(&resource), &after, "deactivateResource"));
     }
     cx.commit(tx, changes).await?;
     Ok(affected)
@@ -149,15 +152,23 @@ fn subject(kind: ResourceKind) -> &'static str {
     }
 }
 
-/// Appointments that make it busy and have not begun.
+/// Appointments that make it busy and have not begun. They are locked first and read then: what is read beside a row that
+/// is being waited for would be from before the wait.
 async fn ahead(cx: &Cx, tx: &TenantTx, resource: Uuid) -> Result<Vec<AheadRow>, Failure> {
+    tx.run(
+        "SELECT 1 FROM appointments a WHERE a.start_at > $2
+             AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
+         ORDER BY a.id FOR UPDATE OF a",
+        [resource.into(), cx.now().into()],
+    )
+    .await?;
     Ok(tx
         .all(
             "SELECT a.id, a.code, a.branch_id, a.status, a.channel, a.start_at, a.end_at,
                  (SELECT array_agg(DISTINCT o.resource_id) FROM occupancies o WHERE o.appointment_id = a.id) AS resources
              FROM appointments a
              WHERE a.start_at > $2 AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
-             ORDER BY a.id FOR UPDATE OF a",
+             ORDER BY a.id",
             [resource.into(), cx.now().into()],
         )
         .await?)

@@ -1,6 +1,7 @@
 //! The centre: its profile, branches, people and things, and what it offers.
 
 pub(super) mod check;
+mod columns;
 pub mod deactivate_resource;
 mod facts;
 pub mod list;
@@ -15,7 +16,7 @@ pub mod upsert_category;
 pub mod upsert_professional;
 pub mod upsert_room;
 pub mod upsert_treatment;
-mod window;
+pub(super) mod window;
 
 pub use patch::Patch;
 pub use window::WindowInput;

@@ -11,10 +11,10 @@ use uuid::Uuid;
 use super::{
     Patch,
     check::Check,
-    facts,
+    columns, facts,
     model::{Address, Branch},
     patch::column,
-    query,
+    query::{self, WindowKind},
     rezone::{Rezoned, recompute_branch},
     window::{self, WindowInput},
 };
@@ -186,7 +186,7 @@ async fn save(
     checked: &Checked,
 ) -> Result<Output, Failure> {
     let tx = cx.write(actor).await?;
-    let (id, rezoned, reminded_at, change) = match existing {
+    let (id, rezoned, earlier, change) = match existing {
         Some((id, version)) => {
             let before = lock(&tx, id, version).await?;
             let hours = query::branch_windows(&tx, vec![id]).await?;
@@ -199,7 +199,7 @@ async fn save(
                 ..Change::event("branch.changed", "upsertBranch", "Branch", id)
             };
             let rezoned = Some((before.zone, rezoned)).filter(|(from, _)| *from != zone);
-            (id, rezoned, Some(before.reminder_local_time), change)
+            (id, rezoned, Some((before.reminder_local_time, (before.active, opening(&hours)))), change)
         }
         None => {
             let id = cx.new_id();
@@ -216,12 +216,15 @@ async fn save(
         window::replace(&tx, id, "QUIET", quiet).await?;
     }
     let branch = query::find_branch(&tx, id).await?.ok_or_else(|| Failure::fault("the branch just written is gone"))?;
-    if reminded_at.is_some_and(|before| before != branch.reminder_local_time) {
+    if earlier.as_ref().is_some_and(|(reminded_at, _)| *reminded_at != branch.reminder_local_time) {
         reminders::recompute(cx, &tx, &branch).await?;
     }
     let hours = query::branch_windows(&tx, vec![id]).await?;
     let after = facts::branch(&branch).and(facts::windows(&hours));
     let mut changes = Changes::one(actor, Change { after: Some(after), ..change });
+    if earlier.is_some_and(|(_, open)| open != (branch.active, opening(&hours))) {
+        changes.push(columns::read_again(id, None, "upsertBranch"));
+    }
     let mut rescheduled_jobs = 0;
     if let Some((from, rezoned)) = rezoned {
         let mut data = rezoned.event_data();
@@ -240,6 +243,11 @@ async fn save(
     }
     cx.commit(tx, changes).await?;
     Ok(Output { branch, rescheduled_jobs })
+}
+
+/// The windows in which a branch is open.
+fn opening(hours: &[(Uuid, WindowKind, WeeklyWindow)]) -> Vec<WeeklyWindow> {
+    hours.iter().filter(|(_, kind, _)| *kind == WindowKind::Opening).map(|(_, _, window)| window.clone()).collect()
 }
 
 /// The branch as it is before the change, locked against bookings that would still go by its old zone.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     Patch,
     check::Check,
-    facts,
+    columns, facts,
     model::{Resource, ResourceKind},
     patch::column,
     query,
@@ -54,6 +54,7 @@ pub struct Input {
     pub active: Option<bool>,
 }
 
+#[derive(Clone)]
 struct Checked {
     resource: resources::ActiveModel,
     professional: professionals::ActiveModel,
@@ -67,21 +68,25 @@ struct Checked {
 pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failure> {
     actor.require(Permission::ConfigWrite, Scope::Centre)?;
     let checked = check(&input)?;
+    cx.retrying(|| save(cx, actor, &input, &checked)).await
+}
+
+async fn save(cx: &Cx, actor: &Actor, input: &Input, checked: &Checked) -> Result<Resource, Failure> {
     let tx = cx.write(actor).await?;
     let existing = match input.id.zip(input.version) {
         Some((id, version)) => Some(lock_resource(&tx, id, version, ResourceKind::Professional).await?),
         None => None,
     };
-    links_exist(&tx, &input).await?;
+    links_exist(&tx, input).await?;
     let id = match &existing {
         Some(before) => {
-            update_resource(cx, &tx, before, checked.resource).await?;
-            update(&tx, before.id, checked.professional).await?;
+            update_resource(cx, &tx, before, checked.resource.clone()).await?;
+            update(&tx, before.id, checked.professional.clone()).await?;
             before.id
         }
-        None => insert(cx, &tx, checked).await?,
+        None => insert(cx, &tx, checked.clone()).await?,
     };
-    link(&tx, id, &input).await?;
+    link(&tx, id, input).await?;
     let after = query::resources(&tx, vec![id])
         .await?
         .pop()
@@ -93,7 +98,9 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failu
         after: Some(facts::resource(&after)),
         ..Change::event(event, "upsertProfessional", "Professional", id)
     };
-    cx.commit(tx, Changes::one(actor, change)).await?;
+    let mut changes = Changes::one(actor, change);
+    changes.extend(columns::of_resource(existing.as_ref(), &after, "upsertProfessional"));
+    cx.commit(tx, changes).await?;
     Ok(after)
 }
 

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     check::Check,
-    facts,
+    columns, facts,
     model::{Resource, ResourceKind},
     patch::column,
     query,
@@ -83,6 +83,10 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failu
         return Err(Refusal::not_found("branchId").into());
     }
     let row = check(&input)?;
+    cx.retrying(|| save(cx, actor, &input, &row)).await
+}
+
+async fn save(cx: &Cx, actor: &Actor, input: &Input, row: &resources::ActiveModel) -> Result<Resource, Failure> {
     let tx = cx.write(actor).await?;
     let known: Option<i32> = tx.scalar("SELECT 1 FROM branches WHERE id = $1", [input.branch_id.into()]).await?;
     known.ok_or_else(|| Refusal::not_found("branchId"))?;
@@ -92,11 +96,11 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failu
             if before.branch_id.is_some_and(|branch| !actor.may(Permission::ConfigWrite, Scope::Branch(branch))) {
                 return Err(Refusal::not_found("id").into());
             }
-            bookings_allow(cx, &tx, &before, &input).await?;
-            update_resource(cx, &tx, &before, row).await?;
+            bookings_allow(cx, &tx, &before, input).await?;
+            update_resource(cx, &tx, &before, row.clone()).await?;
             (Some(before), id)
         }
-        None => (None, insert(cx, &tx, input.thing.kind(), row).await?),
+        None => (None, insert(cx, &tx, input.thing.kind(), row.clone()).await?),
     };
     let after = query::resources(&tx, vec![id])
         .await?
@@ -110,7 +114,9 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failu
         after: Some(facts::resource(&after)),
         ..Change::event(event, input.thing.action(), input.thing.subject(), id)
     };
-    cx.commit(tx, Changes::one(actor, change)).await?;
+    let mut changes = Changes::one(actor, change);
+    changes.extend(columns::of_resource(existing.as_ref(), &after, input.thing.action()));
+    cx.commit(tx, changes).await?;
     Ok(after)
 }
 
@@ -146,7 +152,11 @@ async fn bookings_allow(cx: &Cx, tx: &TenantTx, before: &Resource, input: &Input
     if !moves && !shrinks {
         return Ok(());
     }
-    query::lock_branches(tx, before.branch_id.into_iter().collect()).await?;
+    // Both ends, in the order of ids: two rooms that change places must not wait for each other.
+    let mut ends: Vec<Uuid> = before.branch_id.into_iter().chain([input.branch_id]).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    query::lock_branches(tx, ends).await?;
     // Without a row there is no booking at all.
     let highest: Option<Option<i16>> = tx
         .scalar(

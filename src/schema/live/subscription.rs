@@ -30,8 +30,8 @@ pub struct LiveSubscription;
 
 #[Subscription]
 impl LiveSubscription {
-    /// Everything that changes what the agenda of a branch shows: appointments and working hours. Needs AGENDA_READ in
-    /// the branch; with AGENDA_READ_OWN it is what concerns the own column.
+    /// Everything that changes what the agenda of a branch shows: appointments, working and opening hours, and which
+    /// columns there are. Needs AGENDA_READ in the branch; with AGENDA_READ_OWN it is what concerns the own column.
     #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn agenda_changed(
         &self,
@@ -66,9 +66,9 @@ impl LiveSubscription {
         .await
     }
 
-    /// Every booking, through whatever channel, within a second of its commit: what makes the desk's screen ring. The
-    /// field `channel` tells a patient's booking from the desk's own. Needs AGENDA_READ; with AGENDA_READ_OWN they are the
-    /// own ones.
+    /// Every booking, through whatever channel, within a second of its commit (two seconds where several nodes share no
+    /// Redis): what makes the desk's screen ring. The field `channel` tells a patient's booking from the desk's own. Needs
+    /// AGENDA_READ; with AGENDA_READ_OWN they are the own ones.
     #[graphql(directive = auth::apply(vec![P::AgendaRead, P::AgendaReadOwn]))]
     async fn booking_received(
         &self,

@@ -109,8 +109,9 @@ impl AppointmentChanged {
     }
 }
 
-/// A part of the agenda is to be read again: working hours changed, or the branch's clock and everything ahead with it,
-/// or, for who sees only the own column, an appointment has left it.
+/// A part of the agenda is to be read again: working or opening hours changed, or the branch's clock and everything
+/// ahead with it; a column has come, gone or got another name; or, for who sees only the own column, an appointment has
+/// left it.
 #[derive(Clone, Debug)]
 pub struct ScheduleChanged {
     pub(super) reader: Arc<Reader>,
@@ -118,8 +119,9 @@ pub struct ScheduleChanged {
     pub(super) change: Arc<ScheduleEvent>,
 }
 
-/// A part of the agenda is to be read again: working hours changed, or the branch's clock and everything ahead with it,
-/// or, for who sees only the own column, an appointment has left it.
+/// A part of the agenda is to be read again: working or opening hours changed, or the branch's clock and everything
+/// ahead with it; a column has come, gone or got another name; or, for who sees only the own column, an appointment has
+/// left it.
 #[Object]
 impl ScheduleChanged {
     /// Where this event is in the centre's log.

@@ -72,7 +72,8 @@ async fn a_new_branch_has_defaults_and_a_change_leaves_what_it_does_not_name() {
         assert_eq!(after[kept], branch[kept], "{kept}");
     }
     assert_eq!(after["settings"]["reminderLocalTime"], "09:30");
-    assert_eq!(events_after(&centre, head).await.0, ["branch.created", "branch.changed", "branch.changed"]);
+    let events = ["branch.created", "branch.changed", "schedule.changed", "branch.changed"];
+    assert_eq!(events_after(&centre, head).await.0, events, "the opening hours are others once");
 }
 
 #[tokio::test]

@@ -84,7 +84,7 @@ async fn alone_it_goes_out_of_use_and_its_appointments_stay() {
     let listed =
         s.admin.ok("{ professionals(filter: {active: false}, first: 5) { nodes { name version } } }", json!({})).await;
     assert_eq!(listed["professionals"]["nodes"], json!([{"name": "Ana", "version": 2}]));
-    assert_eq!(events_after(&s.centre, head).await.0, ["resource.deactivated"]);
+    assert_eq!(events_after(&s.centre, head).await.0, ["resource.deactivated", "schedule.changed"]);
 
     let before = contents(&s.centre).await;
     assert_eq!(s.deactivate(&s.admin, &ana, 2, Value::Null).await["affectedAppointments"], 1);
@@ -118,7 +118,7 @@ async fn another_takes_over_everything_ahead() {
     assert_eq!(item, s.eva.to_string());
     assert_eq!(
         events_after(&s.centre, head).await.0,
-        ["appointment.rescheduled", "appointment.rescheduled", "resource.deactivated"]
+        ["appointment.rescheduled", "appointment.rescheduled", "resource.deactivated", "schedule.changed"]
     );
 }
 
@@ -222,6 +222,23 @@ async fn a_booking_that_was_planned_with_it_is_counted_and_handed_over() {
     let sql =
         "SELECT string_agg(r.name, ', ' ORDER BY r.name) FROM occupancies o JOIN resources r ON r.id = o.resource_id";
     assert_eq!(text(&clinic.centre, sql, vec![]).await, "Berta, Box 1");
+}
+
+#[tokio::test]
+async fn what_is_cancelled_meanwhile_is_not_handed_over() {
+    let clinic = Clinic::open().await;
+    let (app, cx, actor) = (&clinic.app, &clinic.app.app.cx, &clinic.actor);
+    let [ana, berta] = clinic.professionals[..] else { panic!("two professionals") };
+    book::run(cx, actor, clinic.booking(ana, at("2026-07-14T14:00:00Z"))).await.unwrap();
+    let sql = "WITH freed AS (UPDATE occupancies SET active = false) UPDATE appointments SET status = 'CANCELLED'";
+    let desk = clinic.centre.locking(sql, vec![]).await;
+    let input = deactivate_resource::Input { id: ana, version: 1, reassign_to: Some(berta) };
+    let (affected, ()) = tokio::join!(deactivate_resource::run(cx, actor, input), async {
+        app.blocked(1).await;
+        desk.commit().await.unwrap();
+    });
+    assert_eq!(affected.unwrap(), 0);
+    assert_eq!(clinic.centre.count("SELECT count(*) FROM events WHERE type = 'appointment.rescheduled'").await, 0);
 }
 
 #[tokio::test]

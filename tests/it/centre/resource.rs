@@ -52,7 +52,10 @@ async fn a_professional_is_created_and_changed() {
     for kept in ["color", "specialties", "bio", "photoUrl"] {
         assert_eq!(changed[kept], ana[kept], "{kept}");
     }
-    assert_eq!(events_after(&centre, head).await.0, ["resource.created", "resource.changed"]);
+    // In two branches, gone from one and called otherwise in the other.
+    let twice = |event| [event, "schedule.changed", "schedule.changed"];
+    let events = [twice("resource.created"), twice("resource.changed")].concat();
+    assert_eq!(events_after(&centre, head).await.0, events);
 
     // A list may stay as it is altogether.
     let input = json!({"id": ana["id"], "version": 2, "name": "Ana María", "branchIds": [b]});
@@ -215,4 +218,23 @@ async fn nobody_takes_a_room_out_of_a_branch_that_is_not_theirs() {
     refuses(&centre, &manager, ROOM, input.clone(), &["NOT_FOUND id"]).await;
     let moved = upsert(&app.admin("alfa").await, ROOM.0, ROOM.1, "room { branch { id } }", input).await;
     assert_eq!(moved["room"]["branch"]["id"], json!(here));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rooms_that_change_places_at_once_both_arrive() {
+    let app = TestApp::start().await;
+    let (admin, centre) = (app.admin("alfa").await, Centre::of(&app, "alfa").await);
+    let branches = [centre.branch("A", "America/Santiago").await, centre.branch("B", "America/Santiago").await];
+    let rooms = [centre.room("1", branches[0], 1).await, centre.room("2", branches[1], 1).await];
+    for round in 1..=20 {
+        let go = async |room: usize| {
+            let input = json!({
+                "id": global(&app, "alfa", Kind::Resource, rooms[room]).await, "version": round, "name": "Box",
+                "branchId": global(&app, "alfa", Kind::Branch, branches[(room + round) % 2]).await,
+            });
+            refused(&upsert(&admin, ROOM.0, ROOM.1, "room { id }", input).await)
+        };
+        let (first, second) = tokio::join!(go(0), go(1));
+        assert_eq!((first, second), (vec![], vec![]), "round {round}");
+    }
 }
