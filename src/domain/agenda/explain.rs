@@ -1,6 +1,9 @@
 //! `explainUnavailable`: why something cannot be booked then, resource by resource.
 
-use std::ops::Range;
+use std::{
+    collections::{BTreeMap, HashMap},
+    ops::Range,
+};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -8,6 +11,7 @@ use uuid::Uuid;
 
 use super::{
     calendar::{BranchCalendar, ResourceCalendar, belongs},
+    matching,
     model::ExceptionKind,
     plan::{outside, with_buffers},
     visibility::Sight,
@@ -22,6 +26,7 @@ use crate::{
         },
         centre::{
             model::{OperatingMode, ResourceKind, Treatment},
+            need::{Need, needs},
             query,
         },
         cx::Cx,
@@ -65,6 +70,8 @@ pub enum Cause {
     OutsideSchedule,
     /// Taken by another appointment, buffers included.
     Busy,
+    /// The branch has fewer that could than the treatment needs, whenever it is.
+    TooFew,
 }
 
 impl Cause {
@@ -80,14 +87,20 @@ impl Cause {
             Self::Holiday => "HOLIDAY",
             Self::OutsideSchedule => "OUTSIDE_SCHEDULE",
             Self::Busy => "BUSY",
+            Self::TooFew => "TOO_FEW",
         }
+    }
+
+    /// Whether another time would not help.
+    fn is_lasting(self) -> bool {
+        matches!(self, Self::Inactive | Self::NotInBranch | Self::DoesNotOffer)
     }
 }
 
-/// One reason why one resource is not available.
+/// One reason why one resource is not available, or why there are not enough.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reason {
-    /// Who or what.
+    /// Who or what; the branch when it is [`Cause::TooFew`].
     pub resource: Uuid,
     /// Why.
     pub cause: Cause,
@@ -133,26 +146,20 @@ pub async fn run(cx: &Cx, actor: &Actor, branch: Uuid, items: Vec<ExplainItem>) 
 
     let mut reasons = Vec::new();
     for (at, (item, treatment, during)) in planned.iter().enumerate() {
-        for (kind, any_of, named) in needs(item, treatment, mode) {
+        let question = Question { calendar: &calendar, treatment, during, sight: &sight };
+        for (kind, needs, named) in asked(item, treatment, mode) {
             // Who sees only the own column is told nothing of the others', as in `availability`.
             let own = sight.own.filter(|_| kind == ResourceKind::Professional);
-            if let Some(id) = named
-                && (own.is_some_and(|own| own != id)
-                    || calendar.resources.get(&id).is_none_or(|one| one.resource.kind != kind))
-            {
+            let seen = |id: &Uuid| {
+                own.is_none_or(|own| own == *id)
+                    && calendar.resources.get(id).is_some_and(|one| one.resource.kind == kind)
+            };
+            if named.is_some_and(|id| !seen(&id)) {
                 let field = if kind == ResourceKind::Professional { "professionalId" } else { "roomId" };
                 return Err(Refusal::not_found(&format!("items.{at}.{field}")).into());
             }
-            let fits = |one: &&ResourceCalendar| match named.or(own) {
-                Some(id) => one.resource.id == id,
-                None => one.resource.kind == kind && (any_of.is_empty() || any_of.contains(&one.resource.id)),
-            };
-            let candidates = calendar.resources.values().filter(fits);
-            let answers: Vec<Vec<Reason>> =
-                candidates.map(|one| of_resource(one, &calendar, treatment, during, &sight)).collect();
-            if answers.iter().all(|reasons| !reasons.is_empty()) {
-                reasons.extend(answers.into_iter().flatten());
-            }
+            let named = named.or(own).and_then(|id| calendar.resources.get(&id));
+            reasons.extend(question.of_kind(kind, &needs, named, own.is_some()));
         }
     }
     reasons.sort_by_key(|reason| (reason.range.start, reason.resource, reason.cause, reason.range.end));
@@ -225,74 +232,116 @@ fn check(items: &[ExplainItem]) -> Result<(), Failure> {
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
 }
 
-/// Kinds that are needed, the resources that could be, and the one that is named.
-fn needs(
+/// What is needed of each kind, and who or what of it is named, needed or not.
+fn asked(
     item: &ExplainItem,
     treatment: &Treatment,
     mode: OperatingMode,
-) -> Vec<(ResourceKind, Vec<Uuid>, Option<Uuid>)> {
-    let named = |kind| match kind {
-        ResourceKind::Professional => item.professional,
-        ResourceKind::Room => item.room,
-        ResourceKind::Equipment | ResourceKind::Vehicle => None,
-    };
-    let mut needs: Vec<(ResourceKind, Vec<Uuid>, Option<Uuid>)> =
-        treatment.requirements.iter().map(|one| (one.kind, one.any_of.clone(), named(one.kind))).collect();
-    if needs.is_empty() {
-        let kind = match mode {
-            OperatingMode::ByProfessional => ResourceKind::Professional,
-            OperatingMode::ByRoom => ResourceKind::Room,
-        };
-        needs.push((kind, Vec::new(), named(kind)));
+) -> impl Iterator<Item = (ResourceKind, Vec<Need>, Option<Uuid>)> {
+    let mut asked: BTreeMap<ResourceKind, (Vec<Need>, Option<Uuid>)> = BTreeMap::new();
+    for need in needs(treatment, mode) {
+        asked.entry(need.kind).or_default().0.push(need);
     }
-    for kind in [ResourceKind::Professional, ResourceKind::Room] {
-        if named(kind).is_some() && !needs.iter().any(|(needed, ..)| *needed == kind) {
-            needs.push((kind, Vec::new(), named(kind)));
+    for (kind, named) in [(ResourceKind::Professional, item.professional), (ResourceKind::Room, item.room)] {
+        if named.is_some() {
+            asked.entry(kind).or_default().1 = named;
         }
     }
-    needs
+    asked.into_iter().map(|(kind, (needs, named))| (kind, needs, named))
 }
 
-fn of_resource(
-    one: &ResourceCalendar,
-    calendar: &BranchCalendar,
-    treatment: &Treatment,
-    during: &Range<DateTime<Utc>>,
-    sight: &Sight,
-) -> Vec<Reason> {
-    let resource = one.resource.id;
-    let reason = |cause, range: Range<DateTime<Utc>>, subject| Reason { resource, cause, range, subject };
-    if !one.resource.active {
-        return vec![reason(Cause::Inactive, during.clone(), None)];
-    }
-    if !belongs(&one.resource, calendar.branch.id) {
-        return vec![reason(Cause::NotInBranch, during.clone(), None)];
-    }
-    if !one.resource.offers(treatment.id) {
-        return vec![reason(Cause::DoesNotOffer, during.clone(), None)];
-    }
-    let mut reasons = Vec::new();
-    let mut left = outside(during, &one.working);
-    for block in &one.blocks {
-        let cause = match block.kind {
-            ExceptionKind::Closed => Cause::Closed,
-            ExceptionKind::Block => Cause::Block,
-            ExceptionKind::Holiday => Cause::Holiday,
-            ExceptionKind::ExtraHours => continue,
+/// One treatment at one time, and who asks.
+struct Question<'a> {
+    calendar: &'a BranchCalendar,
+    treatment: &'a Treatment,
+    during: &'a Range<DateTime<Utc>>,
+    sight: &'a Sight,
+}
+
+impl Question<'_> {
+    /// Why the needs of one kind cannot be met; nothing when they can. Who is named meets one of them; with `alone` the
+    /// others are none of the caller's business.
+    fn of_kind(
+        &self,
+        kind: ResourceKind,
+        needs: &[Need],
+        named: Option<&ResourceCalendar>,
+        alone: bool,
+    ) -> Vec<Reason> {
+        let ways = matching::ways(needs, named);
+        let mut reasons = named.map(|one| self.of_resource(one)).unwrap_or_default();
+        if let (Some(one), true, false, true) = (named, reasons.is_empty(), needs.is_empty(), ways.is_empty()) {
+            // Free, but none of those that the treatment asks for.
+            reasons.push(self.reason(one, Cause::DoesNotOffer));
+        }
+        if alone || needs.is_empty() || ways.is_empty() {
+            return reasons;
+        }
+        let could = |one: &&ResourceCalendar| {
+            named.is_none_or(|named| named.resource.id != one.resource.id)
+                && needs.iter().any(|need| need.accepts(kind, one.resource.id))
         };
-        let taken = intersect(std::slice::from_ref(during), std::slice::from_ref(&block.during));
-        reasons.extend(taken.iter().map(|range| reason(cause, range.clone(), Some(block.id))));
-        left = subtract(&left, &taken);
+        let others: Vec<&ResourceCalendar> =
+            self.calendar.resources.values().filter(|one| one.resource.kind == kind).filter(could).collect();
+        let answers: HashMap<Uuid, Vec<Reason>> =
+            others.iter().map(|one| (one.resource.id, self.of_resource(one))).collect();
+        let suffice = |usable: &dyn Fn(&[Reason]) -> bool| {
+            let usable = |one: &ResourceCalendar| answers.get(&one.resource.id).is_some_and(|found| usable(found));
+            ways.iter().any(|way| matching::assign(way, &others, usable).is_some())
+        };
+        if suffice(&|found| found.is_empty()) {
+            return reasons;
+        }
+        if !suffice(&|found| !found.iter().any(|reason| reason.cause.is_lasting())) {
+            let branch = self.calendar.branch.id;
+            reasons.push(Reason { resource: branch, cause: Cause::TooFew, range: self.during.clone(), subject: None });
+        }
+        reasons.extend(answers.into_values().flatten());
+        reasons
     }
-    reasons.extend(left.into_iter().map(|range| reason(Cause::OutsideSchedule, range, None)));
-    let needed = with_buffers(treatment, during);
-    if one.free_units(&needed, None).is_empty() {
-        let mine = sight.own.is_none_or(|own| own == resource);
-        let meets = one
-            .busy
-            .iter()
-            .filter(|busy| !busy.overbooked && busy.during.start < needed.end && needed.start < busy.during.end);
-        reasons.extend(meets.map(|busy| reason(Cause::Busy, busy.during.clone(), mine.then_some(busy.appointment))));
+
+    fn reason(&self, one: &ResourceCalendar, cause: Cause) -> Reason {
+        Reason { resource: one.resource.id, cause, range: self.during.clone(), subject: None }
     }
-    reasons
+
+    /// Why one resource cannot take part; nothing when it can.
+    fn of_resource(&self, one: &ResourceCalendar) -> Vec<Reason> {
+        let Self { calendar, treatment, during, sight } = *self;
+        let resource = one.resource.id;
+        let reason = |cause, range: Range<DateTime<Utc>>, subject| Reason { resource, cause, range, subject };
+        if !one.resource.active {
+            return vec![self.reason(one, Cause::Inactive)];
+        }
+        if !belongs(&one.resource, calendar.branch.id) {
+            return vec![self.reason(one, Cause::NotInBranch)];
+        }
+        if !one.resource.offers(treatment.id) {
+            return vec![self.reason(one, Cause::DoesNotOffer)];
+        }
+        let mut reasons = Vec::new();
+        let mut left = outside(during, &one.working);
+        for block in &one.blocks {
+            let cause = match block.kind {
+                ExceptionKind::Closed => Cause::Closed,
+                ExceptionKind::Block => Cause::Block,
+                ExceptionKind::Holiday => Cause::Holiday,
+                ExceptionKind::ExtraHours => continue,
+            };
+            let taken = intersect(std::slice::from_ref(during), std::slice::from_ref(&block.during));
+            reasons.extend(taken.iter().map(|range| reason(cause, range.clone(), Some(block.id))));
+            left = subtract(&left, &taken);
+        }
+        reasons.extend(left.into_iter().map(|range| reason(Cause::OutsideSchedule, range, None)));
+        let needed = with_buffers(treatment, during);
+        if one.free_units(&needed, None).is_empty() {
+            let mine = sight.own.is_none_or(|own| own == resource);
+            let meets = one
+                .busy
+                .iter()
+                .filter(|busy| !busy.overbooked && busy.during.start < needed.end && needed.start < busy.during.end);
+            reasons
+                .extend(meets.map(|busy| reason(Cause::Busy, busy.during.clone(), mine.then_some(busy.appointment))));
+        }
+        reasons
+    }
 }

@@ -2,6 +2,39 @@
 
 use std::collections::BTreeMap;
 
+use super::calendar::ResourceCalendar;
+use crate::domain::centre::need::Need;
+
+/// The needs of one kind that are left when who is named meets one of them: a way for each that it could meet. None when
+/// it could meet none.
+pub fn ways<'n>(needs: &'n [Need], named: Option<&ResourceCalendar>) -> Vec<Vec<&'n Need>> {
+    let without = |met: Option<usize>| {
+        needs.iter().enumerate().filter(|(at, _)| Some(*at) != met).map(|(_, need)| need).collect::<Vec<_>>()
+    };
+    match named {
+        None => vec![without(None)],
+        Some(named) => {
+            let meets =
+                needs.iter().enumerate().filter(|(_, need)| need.accepts(named.resource.kind, named.resource.id));
+            meets.map(|(at, _)| without(Some(at))).collect()
+        }
+    }
+}
+
+/// A different usable resource for each need, if there is one; earlier ones are preferred.
+pub fn assign<'a>(
+    needs: &[&Need],
+    others: &[&'a ResourceCalendar],
+    usable: impl Fn(&ResourceCalendar) -> bool,
+) -> Option<Vec<&'a ResourceCalendar>> {
+    let usable: Vec<&ResourceCalendar> = others.iter().copied().filter(|one| usable(one)).collect();
+    let meets =
+        |need: &Need, at: &usize| usable.get(*at).is_some_and(|one| need.accepts(one.resource.kind, one.resource.id));
+    let choices: Vec<Vec<usize>> =
+        needs.iter().map(|need| (0..usable.len()).filter(|at| meets(need, at)).collect()).collect();
+    match_all(&choices).map(|found| found.into_iter().filter_map(|at| usable.get(at).copied()).collect())
+}
+
 /// A different resource for every need, preferring earlier choices; none if that is impossible. Augmenting paths: exact
 /// also where needs compete for the same resources, and polynomial.
 #[must_use]

@@ -9,7 +9,7 @@ use super::plan::{Rules, WantedItem, own, taken};
 use crate::domain::{
     agenda::{
         calendar::{BranchCalendar, ResourceCalendar, belongs},
-        matching::match_all,
+        matching::{assign, ways},
     },
     centre::{
         model::ResourceKind,
@@ -82,13 +82,7 @@ impl<'a> Choice<'a, '_> {
         needs: &[Need],
         named: Option<&'a ResourceCalendar>,
     ) -> Result<Vec<&'a ResourceCalendar>, Box<Refusal>> {
-        let all = || needs.iter().enumerate();
-        // The needs that are left when who is named meets one: each that it could meet is a way.
-        let without = |met: Option<usize>| all().filter(|(at, _)| Some(*at) != met).map(|(_, need)| need).collect();
-        let ways: Vec<Vec<&Need>> = match named {
-            None => vec![without(None)],
-            Some(named) => all().filter(|(_, need)| accepts(need, named)).map(|(at, _)| without(Some(at))).collect(),
-        };
+        let ways = ways(needs, named);
         if let (Some(named), true) = (named, ways.is_empty()) {
             let message = format!("{} is not one of those this treatment needs", named.resource.name);
             return Err(Box::new(Refusal::invalid(&self.field(kind), message)));
@@ -142,20 +136,6 @@ impl<'a> Choice<'a, '_> {
             _ => format!("items.{}.roomId", self.at),
         }
     }
-}
-
-/// A different usable resource for each need, if there is one.
-fn assign<'a>(
-    needs: &[&Need],
-    others: &[&'a ResourceCalendar],
-    usable: impl Fn(&ResourceCalendar) -> bool,
-) -> Option<Vec<&'a ResourceCalendar>> {
-    let usable: Vec<&ResourceCalendar> = others.iter().copied().filter(|one| usable(one)).collect();
-    let choices: Vec<Vec<usize>> = needs
-        .iter()
-        .map(|need| (0..usable.len()).filter(|at| usable.get(*at).is_some_and(|one| accepts(need, one))).collect())
-        .collect();
-    match_all(&choices).map(|found| found.into_iter().filter_map(|at| usable.get(at).copied()).collect())
 }
 
 fn accepts(need: &Need, one: &ResourceCalendar) -> bool {

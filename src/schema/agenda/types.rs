@@ -241,12 +241,13 @@ impl AppointmentFilter {
     }
 }
 
-/// One reason why one resource is not available.
+/// One reason why one resource is not available, or why there are not enough.
 #[derive(SimpleObject, Clone, Debug)]
 pub struct UnavailabilityReason {
-    /// The professional, room or equipment.
+    /// The professional, room or equipment; with `TOO_FEW` the branch.
     pub resource_id: ID,
-    /// `OUTSIDE_SCHEDULE`, `CLOSED`, `BLOCK`, `HOLIDAY`, `BUSY`, `INACTIVE`, `NOT_IN_BRANCH` or `DOES_NOT_OFFER`.
+    /// `OUTSIDE_SCHEDULE`, `CLOSED`, `BLOCK`, `HOLIDAY`, `BUSY`, `INACTIVE`, `NOT_IN_BRANCH`, `DOES_NOT_OFFER`, or
+    /// `TOO_FEW`: the branch has fewer that could than the treatment needs, whenever it is.
     pub cause: String,
     /// The time that is taken away.
     pub range: TimeRange,
@@ -257,8 +258,9 @@ pub struct UnavailabilityReason {
 impl UnavailabilityReason {
     pub(super) fn new(reader: &Reader, zone: chrono_tz::Tz, reason: explain::Reason) -> Self {
         let kind = if reason.cause == explain::Cause::Busy { Kind::Appointment } else { Kind::ScheduleException };
+        let of = if reason.cause == explain::Cause::TooFew { Kind::Branch } else { Kind::Resource };
         Self {
-            resource_id: reader.ids.encode(Kind::Resource, reason.resource),
+            resource_id: reader.ids.encode(of, reason.resource),
             cause: reason.cause.as_str().to_owned(),
             range: TimeRange::new(reason.range, zone),
             subject_id: reason.subject.map(|id| reader.ids.encode(kind, id)),
