@@ -62,13 +62,15 @@ pub(super) async fn in_tx(
     changes: &mut Changes,
 ) -> Result<(), Failure> {
     let now = cx.now();
+    // What is read beside a row that is being waited for would be from before the wait.
+    tx.run("SELECT 1 FROM appointments WHERE id = $1 FOR UPDATE", [id.into()]).await?;
     let hold: Hold = tx
         .find(
             "SELECT a.branch_id, a.status, a.start_at, a.hold_expires_at, a.channel,
                  EXISTS (SELECT 1 FROM appointment_items i JOIN treatments t ON t.id = i.treatment_id
                      WHERE i.appointment_id = a.id AND t.requires_approval) AS requires_approval,
                  coalesce((SELECT array_agg(DISTINCT resource_id) FROM occupancies WHERE appointment_id = a.id), '{}') AS resources
-             FROM appointments a WHERE a.id = $1 FOR UPDATE OF a",
+             FROM appointments a WHERE a.id = $1",
             [id.into()],
         )
         .await?
@@ -88,9 +90,10 @@ pub(super) async fn in_tx(
     let waits = terms.online && hold.requires_approval;
     let status = if waits { AppointmentStatus::PendingApproval } else { AppointmentStatus::Booked };
     let channel = terms.channel.unwrap_or(&hold.channel);
+    // The patient knows this time from now on, not since it was held: what is too late for a reminder counts from here.
     tx.run(
         "UPDATE appointments SET status = $2, patient_id = $3, channel = $4, notes = $5, send_confirmation = $6,
-             version = version + 1, updated_at = $7 WHERE id = $1",
+             version = version + 1, updated_at = $7, moved_at = $7 WHERE id = $1",
         [
             id.into(),
             status.as_str().into(),

@@ -40,9 +40,7 @@ pub struct Locked {
     pub patient: Option<Uuid>,
     /// Whether a confirmation is mailed.
     pub send_confirmation: bool,
-    /// Who attends.
-    pub professionals: Vec<Uuid>,
-    /// Who and what it takes.
+    /// Who and what it takes; whoever is among them attends.
     pub resources: Vec<Uuid>,
 }
 
@@ -60,7 +58,6 @@ struct Row {
     email: Option<String>,
     patient_id: Option<Uuid>,
     send_confirmation: bool,
-    professionals: Vec<Uuid>,
     resources: Vec<Uuid>,
 }
 
@@ -75,19 +72,22 @@ pub async fn lock(
     version: Option<i32>,
     field: &str,
 ) -> Result<Locked, Failure> {
+    // What is read beside a row that is being waited for would be from before the wait. Where a version is expected, a
+    // change meanwhile is refused anyway.
+    if version.is_none() {
+        tx.run("SELECT 1 FROM appointments WHERE id = $1 FOR UPDATE", [id.into()]).await?;
+    }
     let row: Row = tx
         .find(
             "SELECT a.id, a.branch_id, a.time_zone, a.version, a.revision, a.status, a.start_at, a.end_at, a.channel,
                  coalesce(p.email, a.contact_email) AS email, a.patient_id, a.send_confirmation,
-                 coalesce((SELECT array_agg(DISTINCT professional_id) FROM appointment_items
-                     WHERE appointment_id = a.id AND professional_id IS NOT NULL), '{}') AS professionals,
                  coalesce((SELECT array_agg(DISTINCT resource_id) FROM occupancies WHERE appointment_id = a.id), '{}') AS resources
              FROM appointments a LEFT JOIN patients p ON p.id = a.patient_id WHERE a.id = $1 FOR UPDATE OF a",
             [id.into()],
         )
         .await?
         .ok_or_else(|| Refusal::not_found(field))?;
-    let attends = actor.professional.is_some_and(|me| row.professionals.contains(&me));
+    let attends = actor.professional.is_some_and(|me| row.resources.contains(&me));
     let visible = match actor.kind {
         ActorKind::System | ActorKind::Patient => true,
         _ => {
@@ -113,7 +113,6 @@ pub async fn lock(
         patient_email: row.email,
         patient: row.patient_id,
         send_confirmation: row.send_confirmation,
-        professionals: row.professionals,
         resources: row.resources,
     })
 }
@@ -125,7 +124,7 @@ impl Locked {
         Circumstances {
             actor,
             branch: self.branch,
-            attends: actor.professional.is_some_and(|me| self.professionals.contains(&me)),
+            attends: actor.professional.is_some_and(|me| self.resources.contains(&me)),
             start: self.start,
             zone: self.zone,
             now,

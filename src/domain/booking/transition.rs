@@ -114,23 +114,26 @@ pub(super) async fn step(
         return Err(Refusal::required("reason", "say why a completed appointment goes on").into());
     }
     let cancelled = to == AppointmentStatus::Cancelled;
-    let called_off = cancelled || to == AppointmentStatus::Rejected;
+    // A patient who asked knows that the time is theirs since it was approved: reminders go by that.
+    let approved = locked.status == AppointmentStatus::PendingApproval && to == AppointmentStatus::Booked;
     tx.run(
         "WITH freed AS (UPDATE occupancies SET active = false WHERE appointment_id = $1 AND NOT $3)
          UPDATE appointments SET status = $2, version = version + 1, updated_at = $4,
              cancel_reason = CASE WHEN $5 THEN $6 ELSE cancel_reason END,
              cancelled_by_kind = CASE WHEN $5 THEN $7 ELSE cancelled_by_kind END,
-             cancelled_by_id = CASE WHEN $5 THEN $8 ELSE cancelled_by_id END
+             cancelled_by_id = CASE WHEN $5 THEN $8 ELSE cancelled_by_id END,
+             moved_at = CASE WHEN $9 THEN $4 ELSE moved_at END
          WHERE id = $1",
         [
             locked.id.into(),
             to.as_str().into(),
             to.occupies().into(),
             now.into(),
-            called_off.into(),
+            to.is_called_off().into(),
             reason.into(),
             actor.kind.as_str().into(),
             actor.id.into(),
+            approved.into(),
         ],
     )
     .await?;
@@ -160,8 +163,7 @@ pub(super) async fn step(
 async fn mail(cx: &Cx, tx: &TenantTx, locked: &Locked, to: AppointmentStatus) -> Result<(), Failure> {
     let asked = locked.status == AppointmentStatus::PendingApproval;
     let approved = asked && to == AppointmentStatus::Booked;
-    let called_off = matches!(to, AppointmentStatus::Cancelled | AppointmentStatus::Rejected);
-    if !approved && !called_off {
+    if !approved && !to.is_called_off() {
         return Ok(());
     }
     let times = AppointmentTimes {
@@ -173,10 +175,10 @@ async fn mail(cx: &Cx, tx: &TenantTx, locked: &Locked, to: AppointmentStatus) ->
         send_confirmation: locked.send_confirmation,
         booked_at: cx.now(),
     };
-    if called_off {
+    if to.is_called_off() {
         return notifications::on_cancelled(cx, tx, &times, asked).await;
     }
-    let branch = query::find_branch(tx, locked.branch).await?;
+    let branch = query::hold_branch(tx, locked.branch).await?;
     let branch = branch.ok_or_else(|| Failure::fault("an appointment without its branch"))?;
     notifications::on_booked(cx, tx, &branch, &times).await
 }

@@ -74,15 +74,16 @@ pub async fn materialise(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Centre)?;
     let tx = cx.read(actor).await?;
     let branches: Vec<Uuid> = tx.scalars("SELECT id FROM branches WHERE active ORDER BY id", []).await?;
-    let branches = query::branches(&tx, branches).await?;
     tx.commit().await?;
     let mut seen = 0;
-    for branch in &branches {
+    for id in branches {
         let mut after = (cx.now(), Uuid::nil());
         loop {
             let tx = cx.write(actor).await?;
-            let found = upcoming(cx, &tx, branch, after, false).await?;
-            write(cx, &tx, branch, &found).await?;
+            // Held, so that its zone and reminder time are those of this batch whoever changes them meanwhile.
+            let Some(branch) = query::hold_branch(&tx, id).await? else { break };
+            let found = upcoming(cx, &tx, &branch, after, false).await?;
+            write(cx, &tx, &branch, &found).await?;
             tx.commit().await?;
             seen += found.len();
             match found.last() {

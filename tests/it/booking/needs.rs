@@ -1,11 +1,11 @@
 //! What treatments take that need several of one kind, or another time than usual.
 
-use horae::schema::id::Kind;
+use horae::{auth::BuiltinRole, schema::id::Kind};
 use serde_json::{Value, json};
 
 use super::{
     Clinic,
-    api::{done, refusal, refused},
+    api::{call, done, refusal, refused},
 };
 use crate::support::fixtures::Booking;
 
@@ -18,6 +18,14 @@ async fn surgery() -> Clinic {
         &[("PROFESSIONAL", 1, &[ana]), ("PROFESSIONAL", 1, &[berta]), ("ROOM", 1, &[]), ("ROOM", 1, &[first])];
     clinic.centre.needs(clinic.treatment, needs).await;
     clinic
+}
+
+/// Why it cannot be booked like that: causes, and who or what.
+async fn why(clinic: &Clinic, input: &Value) -> Vec<(String, Value)> {
+    let query = "query($input: BookAppointmentInput!) { explainUnavailable(input: $input) { cause resourceId } }";
+    let reasons = clinic.admin.ok(query, json!({ "input": input })).await["explainUnavailable"].take();
+    let one = |reason: &Value| (reason["cause"].as_str().unwrap().to_owned(), reason["resourceId"].clone());
+    reasons.as_array().unwrap().iter().map(one).collect()
 }
 
 fn taken(appointment: &Value) -> Vec<&str> {
@@ -54,16 +62,40 @@ async fn one_of_two_is_not_enough() {
     let (ana, second) = (clinic.professionals[0], clinic.rooms[1]);
     let cleaning = Booking::new(clinic.branch, clinic.patient, clinic.treatment, "2026-07-14T14:00:00Z", 30);
     clinic.centre.book(cleaning.in_room(second)).await;
-    let payload = clinic.book(&clinic.input(ana, "2026-07-14T10:00:00-04:00")).await;
+    let at_ten = clinic.input(ana, "2026-07-14T10:00:00-04:00");
+    let at_noon = clinic.input(ana, "2026-07-14T12:00:00-04:00");
+    assert_eq!(why(&clinic, &at_noon).await, []);
+    assert_eq!(why(&clinic, &at_ten).await, [("BUSY".to_owned(), clinic.id(Kind::Resource, second))]);
+    let payload = clinic.book(&at_ten).await;
     assert_eq!(refused(&payload), refusal("SLOT_TAKEN", "items.0"));
     assert_eq!(payload["userErrors"][0]["conflictingResourceIds"], json!([clinic.id(Kind::Resource, second)]));
     let carla = clinic.centre.professional("Carla", clinic.branch).await;
     clinic.centre.works(carla, clinic.branch, &[(1..=7, "08:00", "20:00")]).await;
-    let other = clinic.book(&clinic.input(carla, "2026-07-14T12:00:00-04:00")).await;
+    let with_her = clinic.input(carla, "2026-07-14T12:00:00-04:00");
+    assert_eq!(why(&clinic, &with_her).await, [("DOES_NOT_OFFER".to_owned(), clinic.id(Kind::Resource, carla))]);
+    let other = clinic.book(&with_her).await;
     assert_eq!(refused(&other), refusal("INVALID", "items.0.professionalId"), "she is not one of the two");
     clinic.centre.run("UPDATE resources SET active = false WHERE id = $1", vec![second.into()]).await;
-    let closed = clinic.book(&clinic.input(ana, "2026-07-14T12:00:00-04:00")).await;
+    assert_eq!(why(&clinic, &at_noon).await, [("TOO_FEW".to_owned(), clinic.id(Kind::Branch, clinic.branch))]);
+    let closed = clinic.book(&at_noon).await;
     assert_eq!(refused(&closed), refusal("OUTSIDE_AVAILABILITY", "items.0"));
+}
+
+#[tokio::test]
+async fn whoever_takes_part_may_take_it_on() {
+    let clinic = surgery().await;
+    let berta = clinic.app.user("alfa", BuiltinRole::Professional).await;
+    let known = clinic.app.actor_of(&berta).await;
+    clinic.centre.is_user(clinic.professionals[1], known.id.unwrap()).await;
+    clinic.app.app.authenticator.forget(known.tenant.id, known.session.unwrap()).await;
+    let one = clinic.booked(clinic.professionals[0], "2026-07-13T15:00:00-04:00").await;
+    let step = |version: i32, to: &str| json!({"id": one["id"], "version": version, "to": to});
+    done(&call(&clinic.admin, "transitionAppointment", step(1, "ARRIVED")).await);
+    let query = "query($id: ID!) { appointment(id: $id) { allowedTransitions } }";
+    let seen = berta.ok(query, json!({"id": one["id"]})).await;
+    assert_eq!(seen["appointment"]["allowedTransitions"], json!(["IN_PROGRESS", "COMPLETED"]));
+    let answer = done(&call(&berta, "transitionAppointment", step(2, "IN_PROGRESS")).await);
+    assert_eq!(answer["status"], "IN_PROGRESS");
 }
 
 #[tokio::test]

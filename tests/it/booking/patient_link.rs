@@ -50,6 +50,28 @@ async fn status(clinic: &Clinic, one: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn a_cancellation_that_waited_for_a_move_is_told_where_it_was_moved() {
+    let clinic = Clinic::open().await;
+    let (one, _, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    // The desk is about to give it to Berta.
+    let [ana, berta] = clinic.professionals[..] else { panic!("two professionals") };
+    let sql = "WITH moved AS (UPDATE occupancies SET resource_id = $2 WHERE resource_id = $1)
+               UPDATE appointments SET version = version + 1";
+    let desk = clinic.centre.locking(sql, vec![ana.into(), berta.into()]).await;
+    let (cancelled, ()) = tokio::join!(cancel(&clinic, &no), async {
+        clinic.app.blocked(1).await;
+        desk.commit().await.unwrap();
+    });
+    done(&cancelled);
+    assert_eq!(status(&clinic, &one).await["status"], "CANCELLED");
+    let tx = clinic.centre.cx.read(&clinic.centre.system).await.unwrap();
+    let sql = "SELECT data->'resources' FROM events WHERE type = 'appointment.cancelled'";
+    let told: Option<Value> = tx.scalar(sql, []).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(told.unwrap().as_array().unwrap().contains(&json!(berta)));
+}
+
+#[tokio::test]
 async fn the_links_of_the_mail_confirm_once_and_cancel_once() {
     let clinic = Clinic::open().await;
     let (one, yes, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;

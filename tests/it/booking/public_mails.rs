@@ -43,6 +43,39 @@ impl Clinic {
 }
 
 #[tokio::test]
+async fn who_books_after_the_hour_of_the_reminder_gets_none_however_early_it_was_held() {
+    let clinic = Clinic::open().await;
+    let page = clinic.app.page("alfa").await;
+    clinic.app.clock.set("2026-07-13T11:59:00Z".parse().unwrap());
+    let slots = clinic.slots(&page, true, "2026-07-13T15:00:00-04:00", "2026-07-13T20:00:00-04:00").await;
+    let held = done(&call(&page, "holdSlot", hold(&slots[0])).await);
+    clinic.app.clock.set("2026-07-13T12:02:00Z".parse().unwrap());
+    done(&book(&page, &booking(&held)).await);
+    clinic.at("2026-07-13T12:15:00Z").await;
+    clinic.at("2026-07-13T12:45:00Z").await;
+    let kinds: Vec<String> = told(&clinic).await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["APPOINTMENT_CONFIRMATION"]);
+}
+
+#[tokio::test]
+async fn who_is_approved_after_the_hour_of_the_reminder_gets_none_however_early_it_was_asked_for() {
+    let clinic = Clinic::open().await;
+    clinic.centre.run("UPDATE treatments SET requires_approval = true", vec![]).await;
+    let page = clinic.app.page("alfa").await;
+    let slots = clinic.slots(&page, true, "2026-07-14T15:00:00-04:00", "2026-07-14T20:00:00-04:00").await;
+    let held = done(&call(&page, "holdSlot", hold(&slots[0])).await);
+    let asked = done(&book(&page, &booking(&held)).await);
+    clinic.at("2026-07-14T13:00:00Z").await;
+    let admin = clinic.app.admin("alfa").await;
+    let step = json!({"id": asked["id"], "version": asked["version"], "to": "BOOKED"});
+    done(&call(&admin, "transitionAppointment", step).await);
+    clinic.at("2026-07-14T13:15:00Z").await;
+    clinic.at("2026-07-14T13:45:00Z").await;
+    let kinds: Vec<String> = told(&clinic).await.into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["APPOINTMENT_CONFIRMATION"]);
+}
+
+#[tokio::test]
 async fn who_has_no_address_on_file_is_written_to_where_the_booking_said() {
     const TYPED: &str = "sara@example.com";
     let clinic = Clinic::open().await;
