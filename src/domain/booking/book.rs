@@ -119,21 +119,25 @@ fn check(actor: &Actor, book: &Book, now: DateTime<Utc>) -> Result<(), Failure> 
         Some(PatientChoice::New(new)) => refusals.extend(booked::refusals(new, "newPatient", now)),
         Some(PatientChoice::Known(_)) => {}
     }
-    if book.overbook {
-        if !actor.may(Permission::AgendaOverbook, Scope::Branch(book.branch)) {
-            refusals.push(Refusal::new(Code::OverbookNotAllowed, "you may not overbook").at("overbook"));
-        }
-        if book.overbook_reason.as_ref().is_none_or(|reason| reason.trim().is_empty()) {
-            refusals.push(Refusal::required("overbookReason", "say why it has to be on top of others"));
-        }
-    }
-    for (field, text) in [("notes", &book.notes), ("overbookReason", &book.overbook_reason)] {
-        refusals.extend(text.as_ref().and_then(|text| text_refusal(field, text, MAX_TEXT)));
-    }
+    refusals.extend(overbook_refusals(actor, book.branch, book.overbook, book.overbook_reason.as_deref()));
+    refusals.extend(book.notes.as_ref().and_then(|notes| text_refusal("notes", notes, MAX_TEXT)));
     if book.hold.is_some() && book.slot_token.is_some() {
         refusals.push(Refusal::invalid("slotToken", "give holdId or slotToken, not both"));
     }
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}
+
+/// What is wrong with putting something on top of others: that takes a permission, and a reason that the trail keeps.
+pub(super) fn overbook_refusals(actor: &Actor, branch: Uuid, overbook: bool, reason: Option<&str>) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    if overbook && !actor.may(Permission::AgendaOverbook, Scope::Branch(branch)) {
+        refusals.push(Refusal::new(Code::OverbookNotAllowed, "you may not overbook").at("overbook"));
+    }
+    if overbook && reason.is_none_or(|reason| reason.trim().is_empty()) {
+        refusals.push(Refusal::required("overbookReason", "say why it has to be on top of others"));
+    }
+    refusals.extend(reason.and_then(|reason| text_refusal("overbookReason", reason, MAX_TEXT)));
+    refusals
 }
 
 async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Tried<Booked>, Failure> {
@@ -220,7 +224,7 @@ async fn insert(
         booked_at: now,
     };
     notifications::on_booked(cx, tx, &branch, &times).await?;
-    super::quota::count_appointment(cx, tx, &profile).await?;
+    super::quota::count_appointment(cx, tx, actor, &profile).await?;
     changes.push(
         Happened {
             event: "appointment.booked",

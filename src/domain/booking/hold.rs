@@ -97,7 +97,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
         return Ok(Tried::Outrun(Box::new(Outrun { branch, wanted, rules, plan })));
     }
     tx.enqueue(expiry(id, until)).await?;
-    super::quota::count_appointment(cx, &tx, &profile).await?;
+    super::quota::count_appointment(cx, &tx, actor, &profile).await?;
     receipt.keep(&tx, json!({ "appointment": id })).await?;
     changes.push(
         Happened {

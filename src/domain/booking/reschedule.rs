@@ -5,7 +5,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    book::require_named,
+    book::{overbook_refusals, require_named},
     hold::outcome_id,
     input::{self, ClockPolicies, ItemInput},
     lock::lock,
@@ -42,6 +42,8 @@ pub struct Reschedule {
     pub items: Vec<ItemInput>,
     /// On top of others.
     pub overbook: bool,
+    /// Why.
+    pub overbook_reason: Option<String>,
     /// Whether the patient is mailed about it.
     pub notify: bool,
 }
@@ -75,9 +77,12 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
         };
         return Err(Refusal { detail, ..Refusal::new(Code::InvalidTransition, message).at("appointmentId") }.into());
     }
-    if input.overbook && !actor.may(Permission::AgendaOverbook, Scope::Branch(locked.branch)) {
-        return Err(Refusal::new(Code::OverbookNotAllowed, "you may not overbook").at("overbook").into());
+    let reason = input.overbook_reason.as_deref();
+    let refusals = overbook_refusals(actor, locked.branch, input.overbook, reason);
+    if !refusals.is_empty() {
+        return Err(refusals.into());
     }
+    let reason = reason.filter(|_| input.overbook);
     let branch = query::hold_branch(&tx, locked.branch).await?.ok_or_else(|| Refusal::not_found("appointmentId"))?;
     let profile = query::profile(&tx).await?;
     require_named(&input.items, profile.operating_mode)?;
@@ -95,8 +100,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
     let revision = locked.revision + 1;
     tx.run(
         "UPDATE appointments SET start_at = $2, end_at = $3, local_start = $4, time_zone = $5, status = $6, revision = $7,
-             overbooked = $8, overbook_reason = CASE WHEN $8 THEN coalesce(overbook_reason, 'rescheduled on top of others') END,
-             version = version + 1, updated_at = $9 WHERE id = $1",
+             overbooked = $8::text IS NOT NULL, overbook_reason = $8, version = version + 1, updated_at = $9 WHERE id = $1",
         [
             locked.id.into(),
             plan.start.into(),
@@ -105,7 +109,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
             branch.zone.name().into(),
             status.as_str().into(),
             revision.into(),
-            input.overbook.into(),
+            reason.into(),
             now.into(),
         ],
     )
@@ -134,7 +138,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
         channel: &locked.channel,
         start: plan.start,
         resources: &plan.resources(),
-        reason: None,
+        reason: reason.map(str::to_owned),
         before: facts!({
             "start": locked.start,
             "end": locked.end,

@@ -68,7 +68,7 @@ pub struct BookItemInput {
     pub local_start: Option<LocalDateTime>,
     /// With whom. Centres that work by professional require it.
     pub professional_id: Option<ID>,
-    /// Where. Centres that work by room require it; otherwise a free room is found.
+    /// Where. Centres that work by room require it; otherwise a free room is found for a treatment that needs one.
     pub room_id: Option<ID>,
     /// Other than the treatment usually takes.
     pub duration_minutes: Option<i32>,
@@ -120,7 +120,7 @@ pub struct PublicBookInput {
     pub patient: PatientInput,
     /// WEB_WIDGET or FACEBOOK.
     pub channel: BookingChannel,
-    /// Answer of a captcha, where the centre uses one.
+    /// Answer of a captcha. Nothing asks for one yet.
     pub captcha_token: Option<String>,
     /// Whether the patient accepted the centre's policies; must be true.
     pub accept_policies: bool,
@@ -137,9 +137,11 @@ pub struct RescheduleInput {
     pub version: i32,
     /// What, when, with whom from now on.
     pub items: Vec<BookItemInput>,
-    /// On top of other appointments. Needs AGENDA_OVERBOOK.
+    /// On top of other appointments, or outside of working time. Needs AGENDA_OVERBOOK.
     pub overbook: Option<bool>,
-    /// Whether the patient is told by mail; true without it.
+    /// Why; required with overbook.
+    pub overbook_reason: Option<String>,
+    /// Whether the patient is told by mail; true without it. Who waits for approval is told with the approval.
     pub notify_patient: Option<bool>,
 }
 
@@ -233,6 +235,7 @@ impl RescheduleInput {
             version: self.version,
             items: items(ids, self.items)?,
             overbook: self.overbook.unwrap_or_default(),
+            overbook_reason: self.overbook_reason,
             notify: self.notify_patient.unwrap_or(true),
         })
     }

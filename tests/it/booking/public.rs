@@ -4,16 +4,24 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, TimeDelta};
 use futures::future::join_all;
-use horae::{domain::identity::keys, schema::id::Kind};
+use horae::{
+    auth::Actor,
+    domain::{booking::release, identity::keys, refusal::Code},
+    schema::id::Kind,
+};
 use serde_json::{Value, json};
 
 use super::{
     Clinic,
     api::{call, done, key, refusal, refused},
 };
-use crate::support::{
-    app::{Client, TestApp},
-    fingerprint::fingerprint,
+use crate::{
+    agenda::refused as refusals,
+    centre::local,
+    support::{
+        app::{Client, TestApp},
+        fingerprint::fingerprint,
+    },
 };
 
 pub(super) fn hold(slot: &Value) -> Value {
@@ -189,6 +197,39 @@ async fn release(client: &Client, appointment: &Value) -> bool {
         )
         .await;
     answer["releaseHold"]["released"].as_bool().unwrap()
+}
+
+#[tokio::test]
+async fn what_strangers_hold_does_not_use_up_the_desks_quota() {
+    let clinic = Clinic::open().await;
+    clinic.centre.run("UPDATE centre_profile SET daily_appointment_quota = 2", vec![]).await;
+    let page = clinic.app.page("alfa").await;
+    let slots = tuesday(&clinic, &page).await;
+    for slot in &slots[..2] {
+        let held = done(&call(&page, "holdSlot", hold(slot)).await);
+        assert!(release(&page, &held).await);
+    }
+    let payload = call(&page, "holdSlot", hold(&slots[2])).await;
+    assert_eq!(refused(&payload).0, "QUOTA_EXCEEDED");
+    assert_eq!(payload["userErrors"][0]["quota"], "appointments.online.daily");
+    for hour in [10, 11] {
+        clinic.booked(clinic.professionals[0], &format!("2026-07-14T{hour}:00:00-04:00")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_hold_of_another_branch_is_not_there() {
+    let clinic = Clinic::open().await;
+    let page = clinic.app.page("alfa").await;
+    let held = done(&call(&page, "holdSlot", hold(&tuesday(&clinic, &page).await[0])).await);
+    let id = local(&clinic.app, "alfa", Kind::Appointment, &held["id"]).await;
+    let elsewhere = clinic.centre.branch("Otra", "America/Santiago").await;
+    let limited = Actor { branches: Some([elsewhere].into()), ..clinic.centre.system.clone() };
+    for id in [id, uuid::Uuid::nil()] {
+        let answer = release::run(&clinic.centre.cx, &limited, id).await;
+        assert_eq!(refusals(answer), [(Code::NotFound, "appointmentId".to_owned())]);
+    }
+    assert!(release(&page, &held).await);
 }
 
 #[tokio::test]

@@ -19,9 +19,12 @@ use super::{
     Clinic,
     api::{attempt, call, done, key, refusal, refused},
 };
-use crate::support::{
-    app::{Client, TestApp},
-    fingerprint::fingerprint,
+use crate::{
+    centre::text,
+    support::{
+        app::{Client, TestApp},
+        fingerprint::fingerprint,
+    },
 };
 
 fn to(clinic: &Clinic, one: &Value, professional: Uuid, start: &str) -> Value {
@@ -59,9 +62,17 @@ async fn onto_somebody_else_it_moves_with_the_permission_to_overbook_only() {
     let mut input = to(&clinic, &one, ana, "2026-07-14T10:00:00-04:00");
     input["overbook"] = json!(true);
     let receptionist = clinic.app.user("alfa", BuiltinRole::Receptionist).await;
+    assert_eq!(refused(&moved(&clinic.admin, &input).await), refusal("REQUIRED", "overbookReason"));
+    input["overbookReason"] = json!("\u{0}");
+    assert_eq!(refused(&moved(&clinic.admin, &input).await), refusal("INVALID", "overbookReason"));
+    input["overbookReason"] = json!("urgencia");
     assert_eq!(refused(&moved(&receptionist, &input).await), refusal("OVERBOOK_NOT_ALLOWED", "overbook"));
     let after = done(&moved(&clinic.admin, &input).await);
     assert_eq!((&after["overbooked"], &after["version"]), (&json!(true), &json!(2)));
+    let kept =
+        "SELECT a.overbook_reason || ' ' || t.reason FROM appointments a JOIN audit_entries t ON t.subject_id = a.id
+                WHERE t.action = 'rescheduleAppointment'";
+    assert_eq!(text(&clinic.centre, kept, vec![]).await, "urgencia urgencia");
 }
 
 #[tokio::test]
@@ -169,8 +180,15 @@ async fn appointments_that_want_each_others_places_meet_no_deadlock() {
                     room: None,
                     duration_minutes: None,
                 };
-                let input =
-                    Reschedule { key: cx.new_id(), id, version, items: vec![item], overbook: false, notify: false };
+                let input = Reschedule {
+                    key: cx.new_id(),
+                    id,
+                    version,
+                    items: vec![item],
+                    overbook: false,
+                    overbook_reason: None,
+                    notify: false,
+                };
                 match reschedule::run(cx, &clinic.actor, input).await {
                     Ok(_) => done += 1,
                     Err(Failure::Refused(refusals)) => {
