@@ -118,16 +118,26 @@ impl Db {
         Ok(ids.into_iter().map(TenantId).collect())
     }
 
-    /// Remembers that a tenant's future local times follow this release of the zone rules.
+    /// Remembers that a tenant's future local times follow this release of the zone rules, if all nodes have gone by it since
+    /// `settled`.
     ///
     /// # Errors
     /// When the catalogue does not answer.
-    pub async fn set_tenant_time_rules(&self, tenant: TenantId, version: &str) -> Result<(), DbError> {
-        sqlx::query("UPDATE catalogue.tenants SET time_rules = $2 WHERE id = $1")
-            .bind(tenant.0)
-            .bind(version)
-            .execute(self.catalogue())
-            .await?;
+    pub async fn set_tenant_time_rules(
+        &self,
+        tenant: TenantId,
+        version: &str,
+        settled: DateTime<Utc>,
+    ) -> Result<(), DbError> {
+        sqlx::query(
+            "UPDATE catalogue.tenants SET time_rules = $2
+             WHERE id = $1 AND EXISTS (SELECT 1 FROM catalogue.time_rules WHERE version = $2 AND applied_at <= $3)",
+        )
+        .bind(tenant.0)
+        .bind(version)
+        .bind(settled)
+        .execute(self.catalogue())
+        .await?;
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Computes a centre's future again after the world's zone rules have changed: wall times stay, instants move.
 
+use chrono::TimeDelta;
 use uuid::Uuid;
 
 use crate::{
@@ -13,8 +14,12 @@ use crate::{
     },
 };
 
+/// How long nodes with the rules of before may still be at work while a release is rolled out: what they book meanwhile is
+/// computed again.
+const ROLLOUT: TimeDelta = TimeDelta::hours(1);
+
 /// Recomputes every branch by this binary's zone rules, each in a transaction of its own, reports what moved as
-/// `tzdata.changed`, and remembers which rules the centre follows now. Running it again moves nothing. Returns how many
+/// `tzdata.changed`, and remembers which rules the centre follows once the release is out. Running it again moves nothing. Returns how many
 /// branches had something to move.
 ///
 /// # Errors
@@ -28,7 +33,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
     for branch in branches {
         moved += usize::from(cx.retrying(|| one(cx, actor, branch)).await?);
     }
-    cx.db.set_tenant_time_rules(actor.tenant.id, tzdata_version()).await?;
+    cx.db.set_tenant_time_rules(actor.tenant.id, tzdata_version(), cx.now() - ROLLOUT).await?;
     Ok(moved)
 }
 

@@ -125,10 +125,27 @@ async fn a_centre_in_maintenance_follows_the_zone_rules_when_it_is_active_again(
     db.set_tenant_status("alfa", TenantStatus::Active, None, desk.app.now()).await.unwrap();
     desk.app.run_jobs().await;
     assert_eq!(start(&desk, &booked).await, booked.start);
+}
+
+#[tokio::test]
+async fn what_an_older_node_books_while_a_release_is_rolled_out_is_computed_again() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    desk.app.app.cx.db.set_time_rules(tzdata_version(), desk.app.now()).await.unwrap();
+    desk.app.run_jobs().await;
+    let booked = desk.book(&branch, "2026-07-15T19:00:00Z", "maria@example.com").await;
+    as_if_by_other_rules(&desk).await;
     desk.app.clock.advance(Duration::minutes(15));
     desk.app.run_jobs().await;
-    let ticks = count(&desk.app, "SELECT count(*) FROM queue.ticks WHERE schedule LIKE 'tzdata %'").await;
-    assert_eq!(ticks, 2, "beta's, alfa's, and none when all follow the rules");
+    assert_eq!(start(&desk, &booked).await, booked.start);
+    // An hour later no older node is left, and nobody is looked at any more.
+    let ticks = async || count(&desk.app, "SELECT count(*) FROM queue.ticks WHERE schedule LIKE 'tzdata %'").await;
+    desk.app.clock.advance(Duration::hours(1));
+    desk.app.run_jobs().await;
+    let seen = ticks().await;
+    desk.app.clock.advance(Duration::minutes(15));
+    desk.app.run_jobs().await;
+    assert_eq!(ticks().await, seen);
 }
 
 /// Gives up at once.
