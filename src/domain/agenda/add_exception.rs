@@ -16,7 +16,7 @@ use super::{
 use crate::{
     auth::{Actor, Permission, Scope},
     domain::{
-        centre::{model::Branch, query},
+        centre::{check::Check, model::Branch, query},
         change::{Change, Changes},
         cx::Cx,
         refusal::{Failure, Refusal},
@@ -114,16 +114,16 @@ async fn add(cx: &Cx, actor: &Actor, input: &Input) -> Result<Output, Failure> {
 }
 
 fn check(input: &Input) -> Result<(), Failure> {
-    let mut refusals = Vec::new();
+    let mut check = Check::default();
     if input.local_end <= input.local_start {
-        refusals.push(Refusal::invalid("localEnd", "an exception ends after it starts"));
+        check.add(Refusal::invalid("localEnd", "an exception ends after it starts"));
     } else if input.local_end.signed_duration_since(input.local_start) > LONGEST {
-        refusals.push(Refusal::invalid("localEnd", "an exception lasts at most a year; change the schedule instead"));
+        check.add(Refusal::invalid("localEnd", "an exception lasts at most a year; change the schedule instead"));
     }
-    if input.reason.as_ref().is_some_and(|reason| reason.chars().count() > MAX_REASON) {
-        refusals.push(Refusal::invalid("reason", format!("write at most {MAX_REASON} characters")));
+    if let Some(reason) = &input.reason {
+        check.paragraph("reason", reason, MAX_REASON);
     }
-    if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+    check.done()
 }
 
 fn instants(branch: &Branch, input: &Input) -> Result<Range<DateTime<Utc>>, Failure> {

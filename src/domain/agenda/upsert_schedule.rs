@@ -16,16 +16,13 @@ use crate::{
     auth::{Actor, Permission, Scope},
     db::TenantTx,
     domain::{
-        centre::{WindowInput, model::Branch, query},
+        centre::{WindowInput, check::Check, model::Branch, query, window},
         change::{Change, Changes},
         cx::Cx,
         refusal::{Code, Failure, Refusal},
-        time::{WeeklyWindow, WindowError, find_clash},
+        time::{WeeklyWindow, find_clash},
     },
 };
-
-/// Most windows of one schedule: three a day, with room for seasons.
-const MAX_WINDOWS: usize = 100;
 
 /// A schedule to create or change.
 #[derive(Clone, Debug)]
@@ -93,38 +90,12 @@ async fn save(cx: &Cx, actor: &Actor, input: &Input, windows: &[WeeklyWindow]) -
 }
 
 fn check(input: &Input) -> Result<Vec<WeeklyWindow>, Failure> {
-    let mut refusals = Vec::new();
-    match input.name.trim().chars().count() {
-        0 => refusals.push(Refusal::required("name", "write 1 to 200 characters")),
-        1..=200 => {}
-        length => refusals.push(Refusal::invalid("name", format!("write 1 to 200 characters, not {length}"))),
-    }
-    match (input.id, input.version) {
-        (Some(_), None) => refusals
-            .push(Refusal::required("version", "give the version that you read, so that nobody's change is lost")),
-        (None, Some(_)) => {
-            refusals.push(Refusal::invalid("version", "only an existing schedule has a version; give its id too"))
-        }
-        _ => {}
-    }
-    if input.windows.len() > MAX_WINDOWS {
-        refusals.push(Refusal::invalid("windows", format!("give at most {MAX_WINDOWS} windows")));
-        return Err(refusals.into());
-    }
-    let mut windows = Vec::with_capacity(input.windows.len());
-    for (at, one) in input.windows.iter().enumerate() {
-        match WeeklyWindow::try_new(one.day, one.start..one.end, one.valid_from, one.valid_to) {
-            Ok(window) => windows.push(window),
-            Err(error) => {
-                let field = match error {
-                    WindowError::EndNotAfterStart => "end",
-                    WindowError::ValidToBeforeFrom => "validTo",
-                };
-                refusals.push(Refusal::invalid(&format!("windows.{at}.{field}"), error.to_string()));
-            }
-        }
-    }
-    if refusals.is_empty() { Ok(windows) } else { Err(refusals.into()) }
+    let mut check = Check::default();
+    check.version(input.id, input.version);
+    check.name("name", &input.name);
+    let windows = window::checked(&mut check, "windows", &input.windows);
+    check.done()?;
+    Ok(windows)
 }
 
 /// Schedules of one resource change one after the other, so that two cannot come to clash behind each other's back; and
@@ -140,11 +111,8 @@ async fn lock(tx: &TenantTx, input: &Input) -> Result<Branch, Failure> {
     Ok(branch)
 }
 
+/// The resource's schedules in the branch must not share time.
 fn clash(input: &Input, windows: &[WeeklyWindow], others: &[Schedule]) -> Result<(), Failure> {
-    if let Some((first, second)) = find_clash(windows) {
-        let message = format!("windows {first} and {second} share time on the same day; join them or move one");
-        return Err(Refusal::invalid(&format!("windows.{second}"), message).into());
-    }
     for other in others.iter().filter(|one| Some(one.id) != input.id) {
         for (at, window) in windows.iter().enumerate() {
             let pairs = other.windows.iter().map(|theirs| [window.clone(), theirs.clone()]);

@@ -63,6 +63,8 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<CentreProfile, 
         ..Default::default()
     };
     let tx = cx.write(actor).await?;
+    // Before it is read: what another changes meanwhile would otherwise stand in the trail as this actor's doing.
+    tx.run("SELECT 1 FROM centre_profile FOR NO KEY UPDATE", []).await?;
     let before = query::profile(&tx).await?;
     centre_profile::Entity::update_many()
         .set(row)

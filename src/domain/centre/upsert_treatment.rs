@@ -93,6 +93,7 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Treatment, Fail
     let mut refusals = Vec::new();
     refusals.extend(same_currency("price", &price, &currency).err());
     refusals.extend(deposit.and_then(|deposit| same_currency("depositPolicy.fixed", &deposit, &currency).err()));
+    refusals.extend(kept_deposit(existing.as_ref(), &input.deposit, &price).err());
     references_exist(&tx, &input, &mut refusals).await?;
     if !refusals.is_empty() {
         return Err(refusals.into());
@@ -210,6 +211,17 @@ fn check_deposit(check: &mut Check, deposit: &Deposit, price: Option<&Money>) ->
     let refundable_until_s =
         deposit.refundable_until.map(|until| check.seconds("depositPolicy.refundableUntil", until, 0..=365 * 86_400));
     CheckedDeposit { percent, fixed, refundable_until_s }
+}
+
+/// A deposit that stays must not be more than the price that comes.
+fn kept_deposit(before: Option<&Treatment>, deposit: &Patch<Deposit>, price: &Money) -> Result<(), Refusal> {
+    let Patch::Keep = deposit else { return Ok(()) };
+    let kept = before.and_then(|before| before.deposit_fixed.as_ref());
+    if kept.is_some_and(|kept| kept.minor > price.minor) {
+        let message = "the deposit would be more than the price; give the deposit too";
+        return Err(Refusal::invalid("price.amount", message));
+    }
+    Ok(())
 }
 
 fn check_requirement(check: &mut Check, at: usize, requirement: &Requirement) {

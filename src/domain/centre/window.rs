@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Most windows of one kind of one branch: three a day, with room for seasons.
+/// Most windows of one kind of one branch, and of one schedule: three a day, with room for seasons.
 const MAX_WINDOWS: usize = 100;
 
 /// A window as the client sent it.
@@ -32,7 +32,7 @@ pub struct WindowInput {
 }
 
 /// Every window on its own, then all of them against each other.
-pub(super) fn checked(check: &mut Check, field: &str, windows: &[WindowInput]) -> Vec<WeeklyWindow> {
+pub(in crate::domain) fn checked(check: &mut Check, field: &str, windows: &[WindowInput]) -> Vec<WeeklyWindow> {
     if !check.count(field, windows.len(), MAX_WINDOWS) {
         return Vec::new();
     }

@@ -147,6 +147,7 @@ async fn wrong_schedules_are_refused_and_change_nothing() {
         ),
         (new(vec![window(Weekday::Mon, "09:00", "11:00"); 101]), Code::Invalid, "windows"),
         (upsert_schedule::Input { name: "  ".to_owned(), ..new(vec![]) }, Code::Required, "name"),
+        (upsert_schedule::Input { name: "a\0b".to_owned(), ..new(vec![]) }, Code::Invalid, "name"),
         (upsert_schedule::Input { name: "Mañanas".to_owned(), ..new(vec![]) }, Code::AlreadyExists, "name"),
         (upsert_schedule::Input { branch: other, ..new(vec![]) }, Code::NotFound, "resourceId"),
         (upsert_schedule::Input { branch: Uuid::nil(), ..new(vec![]) }, Code::NotFound, "branchId"),
@@ -251,6 +252,13 @@ async fn wrong_exceptions_are_refused_and_change_nothing() {
         (
             add_exception::Input {
                 reason: Some("x".repeat(501)),
+                ..block("2026-07-14T10:00:00", "2026-07-14T11:00:00")
+            },
+            vec![(Code::Invalid, "reason")],
+        ),
+        (
+            add_exception::Input {
+                reason: Some("a\0b".to_owned()),
                 ..block("2026-07-14T10:00:00", "2026-07-14T11:00:00")
             },
             vec![(Code::Invalid, "reason")],

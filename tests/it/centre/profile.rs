@@ -3,7 +3,7 @@
 use horae::auth::BuiltinRole;
 use serde_json::{Value, json};
 
-use super::{events_after, refuses, upsert};
+use super::{events_after, refuses, text, upsert};
 use crate::support::{app::TestApp, fixtures::Centre};
 
 const PROFILE: (&str, &str) = ("updateTenantProfile", "TenantProfileInput");
@@ -32,6 +32,21 @@ async fn the_profile_changes_where_it_is_told_to() {
     // The other centre is as it was.
     let beta = app.admin("beta").await.ok(&query, json!({})).await["viewer"]["tenant"].clone();
     assert_eq!((&beta["tradeName"], &beta["operatingMode"]), (&json!("Centro beta"), &json!("BY_PROFESSIONAL")));
+}
+
+#[tokio::test]
+async fn the_trail_says_of_each_what_they_changed_themselves() {
+    let app = TestApp::start().await;
+    let (admin, centre) = (app.admin("alfa").await, Centre::of(&app, "alfa").await);
+    let sql = "UPDATE centre_profile SET trade_name = 'Sur', version = version + 1";
+    let other = centre.locking(sql, vec![]).await;
+    let (_, ()) = tokio::join!(upsert(&admin, PROFILE.0, PROFILE.1, FIELDS, json!({"locale": "es-ES"})), async {
+        app.blocked(1).await;
+        other.commit().await.unwrap();
+    });
+    let changed = "SELECT string_agg(name, ' ' ORDER BY name) FROM audit_entries, jsonb_object_keys(after) AS name
+                   WHERE action = 'updateTenantProfile'";
+    assert_eq!(text(&centre, changed, vec![]).await, "locale version");
 }
 
 #[tokio::test]

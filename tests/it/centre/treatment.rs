@@ -64,6 +64,10 @@ async fn a_treatment_is_created_and_changed_exactly() {
     for kept in ["category", "bufferAfterMinutes", "taxRate", "requirements", "capacity"] {
         assert_eq!(second[kept], t[kept], "{kept}");
     }
+    // The deposit would stay.
+    let mut cheap = minimal();
+    (cheap["id"], cheap["version"], cheap["price"]["amount"]) = (t["id"].clone(), json!(2), json!("4999"));
+    refuses(&centre, &admin, TREATMENT, cheap, &["INVALID price.amount"]).await;
     input["version"] = json!(2);
     input["depositPolicy"] = Value::Null;
     input["categoryId"] = Value::Null;
