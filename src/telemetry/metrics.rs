@@ -110,6 +110,17 @@ pub fn recorder() -> Result<PrometheusRecorder, BuildError> {
     Ok(builder.build_recorder())
 }
 
+/// What is alarmed by when it happens once, with the labels that it is alarmed by. Known from the start: to who watches, a
+/// counter that appears has not grown.
+const ALARMS: &[(&str, &str, &[&str])] = &[
+    ("horae_record_signatures_broken_total", "", &[]),
+    ("horae_refresh_reuse_total", "", &[]),
+    ("horae_db_acquire_timeouts_total", "", &[]),
+    ("horae_mail_bounce_alarms_total", "", &[]),
+    ("horae_auth_failures_total", "reason", &["signature", "algorithm", "issuer", "audience"]),
+    ("horae_tenant_mismatches_total", "what", &["id", "page", "cursor", "slot"]),
+];
+
 /// Says what each metric means, to the recorder of this thread or process.
 pub fn describe() {
     for Metric { name, kind, help } in METRICS {
@@ -118,6 +129,14 @@ pub fn describe() {
             Kind::Gauge => metrics::describe_gauge!(*name, *help),
             Kind::Seconds | Kind::Lag => metrics::describe_histogram!(*name, metrics::Unit::Seconds, *help),
             Kind::Amount => metrics::describe_histogram!(*name, *help),
+        }
+    }
+    for (name, label, words) in ALARMS {
+        if words.is_empty() {
+            metrics::counter!(*name).increment(0);
+        }
+        for word in *words {
+            metrics::counter!(*name, *label => *word).increment(0);
         }
     }
     Collector::default().describe();

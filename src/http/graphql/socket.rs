@@ -127,13 +127,18 @@ pub(super) fn accept<E: Executor, G: Gate>(
     if !origin_allowed(&parts, options) {
         return refuse(StatusCode::FORBIDDEN, code::FORBIDDEN, "This origin may not connect.");
     }
-    if transport.sockets.stopping.is_cancelled() || transport.sockets.count() >= options.places.node {
+    let full = transport.sockets.count() >= options.places.node;
+    if full {
+        places::refused("sockets");
+    }
+    if full || transport.sockets.stopping.is_cancelled() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, "No more sockets here at the moment.");
     }
     // Until it is known who it is, the address answers for the socket.
     let address = parts.extensions.get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
     let address: Arc<str> = format!("address:{}", counted_address(address)).into();
     let Some(place) = transport.sockets.taken.take(&address, options.places.address) else {
+        places::refused("sockets");
         let message = "Too many sockets of this address are waiting to be initialised.";
         let refusal = Refusal::rate_limited(message, options.init_timeout);
         return respond::not_admitted(Media::Json, refusal, request_id);

@@ -75,8 +75,6 @@ enum Handed {
 
 impl SendMail {
     pub(super) fn new(mailer: Arc<Mailer>, from: &str, per_second: NonZeroU32) -> Self {
-        // Known from the start: to who watches, a counter that appears has not grown.
-        metrics::counter!("horae_mail_bounce_alarms_total").increment(0);
         Self { mailer, from: from.to_owned(), pace: Pace::new(per_second), templates: OnceLock::new() }
     }
 

@@ -69,6 +69,15 @@ async fn every_operation_refusal_and_stream_is_counted_under_names_of_ours() {
     metrics::describe();
     let app = TestApp::start().await;
     let router = app.app.router(GraphiqlPage::new(Vec::new()), Some(recorder.handle()));
+    let start = samples(&scrape(&router).await);
+    for alarm in [
+        "horae_refresh_reuse_total",
+        "horae_record_signatures_broken_total",
+        "horae_mail_bounce_alarms_total",
+        "horae_auth_failures_total{reason=\"signature\"}",
+    ] {
+        assert_eq!(start.get(alarm), Some(&0.0), "{alarm} has to be there before it grows");
+    }
     let desk = Desk::with(&app, 1).await;
     let admin = app.admin("alfa").await;
     let beta = app.admin("beta").await;

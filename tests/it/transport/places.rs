@@ -1,6 +1,6 @@
 //! How many sockets and subscriptions somebody may have.
 
-use horae::http::graphql::SocketPlaces;
+use horae::{http::graphql::SocketPlaces, telemetry::metrics};
 use serde_json::json;
 use tokio_tungstenite::tungstenite::Error;
 
@@ -89,13 +89,16 @@ async fn a_caller_and_a_tenant_have_so_many_subscriptions() {
 }
 
 #[tokio::test]
-async fn nobody_in_particular_takes_half_of_the_nodes_places_1013() {
+async fn nobody_in_particular_takes_half_of_the_nodes_places_1013_and_is_counted() {
+    let recorder = metrics::recorder().unwrap();
+    let _counting = ::metrics::set_default_local_recorder(&recorder);
     let server = server(SocketPlaces { node: 4, ..SocketPlaces::default() }).await;
     let _first = Client::open(&server).await;
     let mut second = Client::open(&server).await;
     let mut third = Client::connect(&server).await;
     third.say(json!({ "type": "connection_init" })).await;
     assert_eq!(third.closed().await.0, 1013);
+    assert!(recorder.handle().render().contains("horae_limited_total{limit=\"sockets\"} 1\n"));
     // What is left is for who says who it is.
     let _somebody = open(&server, "a/1").await;
     second.0.close(None).await.unwrap();

@@ -15,6 +15,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::close::Closing;
 use super::message::{ClientMessage, parse};
 use super::operation::{Operation, Operations, start};
+use super::places;
 use super::{PROTOCOL, SocketOptions, frame};
 use crate::http::RequestId;
 use crate::http::graphql::gate::{Admission, Gate, Party, Refusal};
@@ -226,6 +227,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
                     None => Some(Vec::new()),
                 };
                 let Some(places) = places else {
+                    places::refused("subscriptions");
                     let error =
                         code::error(code::RATE_LIMITED, "Too many subscriptions of yours or your centre run here.");
                     return self.send(frame::error(&id, &[error])).await;
@@ -255,13 +257,18 @@ impl<E: Executor, G: Gate> Session<E, G> {
     async fn admitted(&mut self, admission: Admission) -> Result<(), End> {
         let Admission { party, data, expires_in, ended } = admission;
         let (taken, most) = (&self.transport.sockets.taken, self.options().places);
+        let over = |closing| {
+            places::refused("sockets");
+            closing
+        };
         if let Some(party) = &party {
             let places = [(&party.actor, most.actor), (&party.tenant, most.tenant)];
             let places: Option<Vec<Place>> = places.into_iter().map(|(name, most)| taken.take(name, most)).collect();
             // The address's place is free from here on.
-            self.places = places.ok_or(Closing::TOO_MANY_SOCKETS)?;
+            self.places = places.ok_or_else(|| over(Closing::TOO_MANY_SOCKETS))?;
         } else {
-            let place = taken.take(&"nobody".into(), most.nobodys()).ok_or(Closing::TOO_MANY_NOBODYS)?;
+            let place = taken.take(&"nobody".into(), most.nobodys());
+            let place = place.ok_or_else(|| over(Closing::TOO_MANY_NOBODYS))?;
             self.places.push(place);
         }
         self.stage = Stage::Open {
