@@ -83,7 +83,7 @@ pub struct Tenant {
     pub schema_name: String,
     /// How many tenant migrations have run.
     pub schema_version: i32,
-    /// Goes up when the tenant is moved or restored.
+    /// Goes up when the tenant is moved or restored, by whoever does it (docs/operations.md).
     pub epoch: i32,
     /// What its last migration failed with.
     pub migration_error: Option<String>,

@@ -210,17 +210,17 @@ impl BranchSettings {
         LocalTime(self.model.reminder_local_time)
     }
 
-    /// When birthday greetings go out.
+    /// When birthday greetings go out. Kept; nothing goes by it yet.
     async fn birthday_local_time(&self) -> LocalTime {
         LocalTime(self.model.birthday_local_time)
     }
 
-    /// When open cash sessions are closed. Staff only: null for booking pages.
+    /// When open cash sessions are closed. Staff only: null for booking pages. Kept; nothing goes by it yet.
     async fn cash_auto_close_local_time(&self) -> Option<LocalTime> {
         self.model.cash_auto_close_local_time.filter(|_| !self.reader.actor.publishable).map(LocalTime)
     }
 
-    /// When cash sessions are opened. Staff only: null for booking pages.
+    /// When cash sessions are opened. Staff only: null for booking pages. Kept; nothing goes by it yet.
     async fn cash_auto_open_local_time(&self) -> Option<LocalTime> {
         self.model.cash_auto_open_local_time.filter(|_| !self.reader.actor.publishable).map(LocalTime)
     }
@@ -238,7 +238,7 @@ impl BranchSettings {
         self.model.copy_confirmations_to.iter().cloned().map(EmailAddress).collect()
     }
 
-    /// When backups may begin.
+    /// When backups may begin. Kept; nothing goes by it yet.
     async fn backup_window_start(&self) -> LocalTime {
         LocalTime(self.model.backup_window_start)
     }
@@ -273,7 +273,8 @@ impl BranchSettings {
         self.model.online_booking_enabled
     }
 
-    /// When nobody is to be mailed; null: at no time.
+    /// When nobody is to be offered or sold anything by mail; null: at no time. Such mails do not go out yet; those about
+    /// appointments go by their own times.
     async fn quiet_hours(&self) -> Option<Result<Vec<WeeklyWindow>, ApiError>> {
         let windows = match self.reader.loader.load_one(BranchWindowsKey(self.model.id)).await {
             Ok(windows) => windows.unwrap_or_default(),

@@ -89,21 +89,22 @@ pub struct BranchInput {
     pub active: Option<bool>,
     /// When it is open. Replaces all windows there are.
     pub opening_hours: Option<Vec<WeeklyWindowInput>>,
-    /// When nobody is to be mailed. Replaces all windows there are.
+    /// When nobody is to be offered or sold anything by mail. Replaces all windows there are. Such mails do not go out yet;
+    /// those about appointments go by their own times.
     pub quiet_hours: Option<Vec<WeeklyWindowInput>>,
     /// When reminders go out; 08:00 unless you say otherwise.
     pub reminder_local_time: Option<LocalTime>,
-    /// When birthday greetings go out; 08:00 unless you say otherwise.
+    /// When birthday greetings go out; 08:00 unless you say otherwise. Kept; nothing goes by it yet.
     pub birthday_local_time: Option<LocalTime>,
-    /// When open cash sessions are closed; null: never.
+    /// When open cash sessions are closed; null: never. Kept; nothing goes by it yet.
     pub cash_auto_close_local_time: MaybeUndefined<LocalTime>,
-    /// When cash sessions are opened; null: never.
+    /// When cash sessions are opened; null: never. Kept; nothing goes by it yet.
     pub cash_auto_open_local_time: MaybeUndefined<LocalTime>,
     /// How long after a booking its confirmation is sent, up to a day; 5 minutes unless you say otherwise.
     pub confirmation_delay: Option<Duration>,
     /// Who gets a copy of every confirmation, up to 10.
     pub copy_confirmations_to: Option<Vec<EmailAddress>>,
-    /// When backups may begin; 03:00 unless you say otherwise.
+    /// When backups may begin; 03:00 unless you say otherwise. Kept; nothing goes by it yet.
     pub backup_window_start: Option<LocalTime>,
     /// Minutes between the starts of free slots, 5 to 240; 15 unless you say otherwise.
     pub slot_grid_minutes: Option<i32>,
@@ -287,7 +288,7 @@ pub struct TreatmentInput {
     pub online_bookable: Option<bool>,
     /// Whether an online booking waits for the centre's approval; a new one says no.
     pub requires_approval: Option<bool>,
-    /// How many patients take part at once, 1 to 500; a new one takes 1.
+    /// How many patients take part in a group session, 1 to 500; a new one takes 1. Kept; nothing goes by it yet.
     pub capacity: Option<i32>,
     /// What it needs besides the patient, up to 10. Replaces all there are.
     pub requirements: Option<Vec<ResourceRequirementInput>>,
@@ -343,7 +344,7 @@ pub struct TenantProfileInput {
     pub logo_attachment_id: MaybeUndefined<ID>,
     /// Where the logo is; null takes it away.
     pub logo_url: MaybeUndefined<Url>,
-    /// Language of mails, unless the patient's is known.
+    /// Language of mails.
     pub locale: Option<Locale>,
     /// Decides wall-clock questions that concern no branch. Branches keep theirs.
     pub default_time_zone: Option<TimeZone>,

@@ -118,7 +118,7 @@ pub struct BranchWindowsKey(pub Uuid);
 pub struct BranchWindows {
     /// When it is open.
     pub opening: Vec<WeeklyWindow>,
-    /// When nobody is to be mailed.
+    /// When nobody is to be offered or sold anything by mail.
     pub quiet: Vec<WeeklyWindow>,
 }
 

@@ -24,7 +24,7 @@ use crate::{
 #[derive(Enum, Clone, Copy, Debug, PartialEq, Eq)]
 #[graphql(remote = "crate::domain::centre::model::OperatingMode")]
 pub enum OperatingMode {
-    /// A professional; a room is found.
+    /// A professional; a room is found for treatments that need one.
     ByProfessional,
     /// A room; a professional may be named.
     ByRoom,
@@ -104,7 +104,7 @@ impl TenantSummary {
         Ok(CountryCode(self.profile()?.country.clone()))
     }
 
-    /// Language of mails, unless the patient's is known.
+    /// Language of mails.
     async fn locale(&self) -> Result<Locale, ApiError> {
         Ok(Locale(self.profile()?.locale.clone()))
     }

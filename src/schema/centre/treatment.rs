@@ -164,7 +164,7 @@ impl Treatment {
         self.model.requires_approval
     }
 
-    /// How many patients take part at once.
+    /// How many patients take part in a group session. Kept; nothing goes by it yet.
     async fn capacity(&self) -> i32 {
         self.model.capacity
     }

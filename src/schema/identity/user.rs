@@ -29,7 +29,7 @@ pub enum UserStatus {
     Invited,
     /// May.
     Active,
-    /// May not, after too many wrong passwords or by an administrator.
+    /// May not, until an administrator lets them in again.
     Locked,
     /// May not any more.
     Disabled,
