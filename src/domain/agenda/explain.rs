@@ -277,8 +277,11 @@ impl Question<'_> {
         if alone || needs.is_empty() || ways.is_empty() {
             return reasons;
         }
+        // Others that were loaded are not here, and another treatment names them.
+        let here = |one: &ResourceCalendar| one.resource.active && belongs(&one.resource, self.calendar.branch.id);
         let could = |one: &&ResourceCalendar| {
-            named.is_none_or(|named| named.resource.id != one.resource.id)
+            here(one)
+                && named.is_none_or(|named| named.resource.id != one.resource.id)
                 && needs.iter().any(|need| need.accepts(kind, one.resource.id))
         };
         let others: Vec<&ResourceCalendar> =

@@ -42,7 +42,8 @@ pub struct Reschedule {
     pub items: Vec<ItemInput>,
     /// On top of others.
     pub overbook: bool,
-    /// Why.
+    /// Why. Left out of what a key is compared by when there is none, as it was before there could be one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub overbook_reason: Option<String>,
     /// Whether the patient is mailed about it.
     pub notify: bool,

@@ -217,7 +217,7 @@ fn check_deposit(check: &mut Check, deposit: &Deposit, price: Option<&Money>) ->
 fn kept_deposit(before: Option<&Treatment>, deposit: &Patch<Deposit>, price: &Money) -> Result<(), Refusal> {
     let Patch::Keep = deposit else { return Ok(()) };
     let kept = before.and_then(|before| before.deposit_fixed.as_ref());
-    if kept.is_some_and(|kept| kept.minor > price.minor) {
+    if kept.is_some_and(|kept| kept.currency == price.currency && kept.minor > price.minor) {
         let message = "the deposit would be more than the price; give the deposit too";
         return Err(Refusal::invalid("price.amount", message));
     }

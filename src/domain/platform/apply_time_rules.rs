@@ -26,6 +26,8 @@ const ROLLOUT: TimeDelta = TimeDelta::hours(1);
 /// When the actor may not, or the centre is closed; faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
     actor.require(Permission::ConfigWrite, Scope::Centre)?;
+    // By the begin of the run: what an older node books while it lasts is for the next one.
+    let settled = cx.now() - ROLLOUT;
     let tx = cx.read(actor).await?;
     let branches: Vec<Uuid> = tx.scalars("SELECT id FROM branches ORDER BY id", []).await?;
     tx.commit().await?;
@@ -33,7 +35,7 @@ pub async fn run(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
     for branch in branches {
         moved += usize::from(cx.retrying(|| one(cx, actor, branch)).await?);
     }
-    cx.db.set_tenant_time_rules(actor.tenant.id, tzdata_version(), cx.now() - ROLLOUT).await?;
+    cx.db.set_tenant_time_rules(actor.tenant.id, tzdata_version(), settled).await?;
     Ok(moved)
 }
 

@@ -1,6 +1,6 @@
 //! Professionals, rooms, equipment.
 
-use horae::{auth::BuiltinRole, schema::id::Kind};
+use horae::{auth::BuiltinRole, schema::id::Kind, telemetry::metrics};
 use serde_json::{Value, json};
 
 use super::{events_after, global, local, refused, refuses, upsert};
@@ -220,8 +220,10 @@ async fn nobody_takes_a_room_out_of_a_branch_that_is_not_theirs() {
     assert_eq!(moved["room"]["branch"]["id"], json!(here));
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn rooms_that_change_places_at_once_both_arrive() {
+#[tokio::test]
+async fn rooms_that_change_places_at_once_both_arrive_and_neither_waits_for_the_other() {
+    let recorder = metrics::recorder().unwrap();
+    let _counting = ::metrics::set_default_local_recorder(&recorder);
     let app = TestApp::start().await;
     let (admin, centre) = (app.admin("alfa").await, Centre::of(&app, "alfa").await);
     let branches = [centre.branch("A", "America/Santiago").await, centre.branch("B", "America/Santiago").await];
@@ -237,4 +239,6 @@ async fn rooms_that_change_places_at_once_both_arrive() {
         let (first, second) = tokio::join!(go(0), go(1));
         assert_eq!((first, second), (vec![], vec![]), "round {round}");
     }
+    let retried = recorder.handle().render().contains("horae_transaction_retries_total");
+    assert!(!retried, "one was a deadlock's victim");
 }
