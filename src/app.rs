@@ -110,13 +110,15 @@ impl App {
         let limiter = limiter::build(config.redis_url.as_deref(), Arc::clone(&cx.clock))
             .map_err(|problem| StartError::Other(format!("REDIS_URL: {problem}")))?;
         tasks.spawn(authenticator.key_uses().keep_writing(cx.clone(), shutdown.clone()));
-        let schema = schema::builder().data(cx.clone()).data(authenticator.clone()).data(Arc::clone(&live)).finish();
+        let shared = Arc::new(cx.clone());
+        let schema =
+            schema::builder().data(Arc::clone(&shared)).data(authenticator.clone()).data(Arc::clone(&live)).finish();
         let types = Arc::new(schema::registry());
         let limits = Arc::new(Limits::new(config.rates, Arc::clone(&limiter), Arc::clone(&types)));
         let schema = DocumentGuard {
             limits: DocumentLimits::default(),
             types,
-            executor: Api::new(schema, cx.clone(), authenticator.clone(), Arc::clone(&limits)),
+            executor: Api::new(schema, shared, authenticator.clone(), Arc::clone(&limits)),
         };
         let sockets = Sockets::new(shutdown.clone());
         Ok(Self {

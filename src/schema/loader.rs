@@ -28,7 +28,7 @@ use crate::{
 /// Loads for one caller.
 pub struct Batch {
     /// The use cases' context.
-    pub cx: Cx,
+    pub cx: Arc<Cx>,
     /// The caller.
     pub actor: Arc<Actor>,
 }

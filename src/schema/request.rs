@@ -39,8 +39,8 @@ pub struct Caller(pub Option<Arc<Actor>>);
 /// One caller's eyes during one operation: every object of an answer carries it, and loads what is nested in it
 /// through its loaders. What one caller loaded is never shown to the next.
 pub struct Reader {
-    /// The use cases' context.
-    pub cx: Cx,
+    /// The use cases' context, which all operations of a node share.
+    pub cx: Arc<Cx>,
     /// The caller.
     pub actor: Arc<Actor>,
     /// Ids of the caller's tenant.
@@ -52,10 +52,10 @@ pub struct Reader {
 impl Reader {
     /// For this caller.
     #[must_use]
-    pub fn new(cx: &Cx, actor: Arc<Actor>) -> Arc<Self> {
-        let batch = Batch { cx: cx.clone(), actor: Arc::clone(&actor) };
+    pub fn new(cx: &Arc<Cx>, actor: Arc<Actor>) -> Arc<Self> {
+        let batch = Batch { cx: Arc::clone(cx), actor: Arc::clone(&actor) };
         let loader = Levels::new(batch);
-        Arc::new(Self { cx: cx.clone(), ids: GlobalIds::new(cx.seal.clone(), &actor.tenant), actor, loader })
+        Arc::new(Self { cx: Arc::clone(cx), ids: GlobalIds::new(cx.seal.clone(), &actor.tenant), actor, loader })
     }
 }
 
@@ -69,8 +69,8 @@ impl std::fmt::Debug for Reader {
 ///
 /// # Panics
 /// Never: the schema is built with it.
-pub fn cx<'a>(ctx: &Context<'a>) -> &'a Cx {
-    ctx.data_unchecked::<Cx>()
+pub fn cx<'a>(ctx: &Context<'a>) -> &'a Arc<Cx> {
+    ctx.data_unchecked::<Arc<Cx>>()
 }
 
 /// The authenticator, for subscriptions that check again and for logout.
@@ -121,7 +121,7 @@ pub fn request_id(ctx: &Context<'_>) -> Arc<str> {
 #[derive(Clone)]
 pub struct Api {
     schema: ApiSchema,
-    cx: Cx,
+    cx: Arc<Cx>,
     authenticator: Authenticator,
     limits: Arc<Limits>,
 }
@@ -129,7 +129,7 @@ pub struct Api {
 impl Api {
     /// Of a schema with everything that its resolvers look for.
     #[must_use]
-    pub fn new(schema: ApiSchema, cx: Cx, authenticator: Authenticator, limits: Arc<Limits>) -> Self {
+    pub fn new(schema: ApiSchema, cx: Arc<Cx>, authenticator: Authenticator, limits: Arc<Limits>) -> Self {
         Self { schema, cx, authenticator, limits }
     }
 
@@ -174,7 +174,7 @@ struct Prepared {
 
 impl Executor for Api {
     async fn execute(&self, request: Request) -> Response {
-        let Prepared { request, reader, permit } = match self.prepared(request, None).await {
+        let Prepared { request, reader, mut permit } = match self.prepared(request, None).await {
             Ok(prepared) => prepared,
             Err(refused) => return *refused,
         };
@@ -189,7 +189,7 @@ impl Executor for Api {
     fn execute_stream(&self, request: Request, session: Option<Arc<Data>>) -> BoxStream<'static, Response> {
         let api = self.clone();
         let responses = async move {
-            let Prepared { request, reader, permit } = match api.prepared(request, session.as_deref()).await {
+            let Prepared { request, reader, mut permit } = match api.prepared(request, session.as_deref()).await {
                 Ok(prepared) => prepared,
                 Err(refused) => return stream::iter([*refused]).boxed(),
             };

@@ -41,7 +41,7 @@ const PROTOCOL: &str = "graphql-transport-ws";
 
 /// Allocated for each socket and kept: the default of 128 KiB would be most of the memory of a quiet one. Longer messages
 /// are read in several steps.
-const READ_BUFFER: usize = 1024;
+const READ_BUFFER: usize = 512;
 
 /// What a socket may do.
 #[derive(Debug, Clone)]
@@ -152,11 +152,14 @@ pub(super) fn accept<E: Executor, G: Gate>(
     // Taken now and not when the upgrade is through, or many at once would pass the bound.
     let open = transport.sockets.open.token();
     let request_id = request_id.clone();
-    upgrade.on_upgrade(async move |socket| {
-        let _open = open;
-        // In a box, because a task has room for each move of what it holds.
+    // In boxes, and made before the task goes on, because a task has room for each move of what it holds.
+    let parts = Box::new(parts);
+    upgrade.on_upgrade(move |socket| {
         let mut session = Box::new(Session::new(transport, socket, parts, request_id, place));
-        session.run().await;
+        async move {
+            let _open = open;
+            session.run().await;
+        }
     })
 }
 

@@ -54,11 +54,11 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Tells the cost in the operation's first answer (it was spent once), and names of the schema only to those who
-    /// may ask for them.
-    pub fn tell(&self, response: &mut Response) {
-        if let Some(report) = &self.report {
-            response.extensions.insert("cost".to_owned(), report.clone());
+    /// Tells the cost in the operation's first answer (it was spent once, and a subscription need not keep it for hours), and
+    /// names of the schema only to those who may ask for them.
+    pub fn tell(&mut self, response: &mut Response) {
+        if let Some(report) = self.report.take() {
+            response.extensions.insert("cost".to_owned(), report);
         }
         if self.is_public {
             // What was found wrong before anything ran is about no path yet.

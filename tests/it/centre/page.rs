@@ -68,7 +68,7 @@ async fn what_is_the_staffs_is_empty_on_a_booking_page() {
     centre.is_user(ana, app.actor("alfa").await.id.unwrap()).await;
     let eva = centre.professional("Eva", branch).await;
     centre.run("UPDATE professionals SET accepts_online = false WHERE id = $1", vec![eva.into()]).await;
-    let reader = Reader::new(&app.app.cx, app.actor_of(&app.page("alfa").await).await);
+    let reader = Reader::new(&Arc::new(app.app.cx.clone()), app.actor_of(&app.page("alfa").await).await);
     let schema = Schema::build(Shown, EmptyMutation, EmptySubscription).data(reader).finish();
     let answer = schema
         .execute(

@@ -98,7 +98,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
     pub(super) fn new(
         transport: Arc<Transport<E, G>>,
         socket: WebSocket,
-        parts: Parts,
+        parts: Box<Parts>,
         request_id: RequestId,
         place: Place,
     ) -> Self {
@@ -110,7 +110,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
         let stopping = Box::pin(transport.sockets.stopping.child_token().cancelled_owned());
         Self {
             timer: Box::pin(sleep_until(init_due.min(ping_due))),
-            stage: Stage::Waiting(Box::new(parts)),
+            stage: Stage::Waiting(parts),
             operations: Operations::default(),
             silent: false,
             drain_due: None,
