@@ -1,6 +1,8 @@
 //! Settings: the only reader of the environment. Every setting has a default that works on one machine, and is listed
 //! with its meaning by `horae help config`.
 
+mod values;
+
 use std::{
     collections::HashMap,
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -10,6 +12,7 @@ use std::{
 
 use secrecy::{ExposeSecret, SecretString};
 
+use self::values::Values;
 use crate::{
     auth::{self, keyring::MasterKeys, token::TokenKeys},
     db::{CellPlan, DbOptions, Server},
@@ -226,7 +229,7 @@ impl Config {
                 )
             })
             .collect();
-        let settings = Values(values);
+        let settings = Values::of(values);
         let listen = settings.parse("HORAE_LISTEN", "an address and port, like 0.0.0.0:8080")?;
         let public_url = settings
             .optional("HORAE_PUBLIC_URL")
@@ -436,41 +439,6 @@ fn servers(text: &str) -> Result<HashMap<String, Server>, ConfigError> {
             Ok((name.to_owned(), Server { app_url: app.to_owned(), admin_url }))
         })
         .collect()
-}
-
-struct Values(HashMap<&'static str, String>);
-
-impl Values {
-    fn text(&self, name: &'static str) -> String {
-        self.0.get(name).cloned().unwrap_or_default()
-    }
-
-    fn optional(&self, name: &'static str) -> Option<String> {
-        Some(self.text(name)).filter(|value| !value.is_empty())
-    }
-
-    fn list(&self, name: &'static str) -> Vec<String> {
-        self.text(name).split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-    }
-
-    fn parse<T: std::str::FromStr>(&self, name: &'static str, what: &str) -> Result<T, ConfigError> {
-        let value = self.text(name);
-        value.parse().map_err(|_| ConfigError { name, problem: format!("`{value}` is not {what}") })
-    }
-
-    /// A number of which there is at least one, as wide as it is needed.
-    fn some<T: TryFrom<u32>>(&self, name: &'static str) -> Result<T, ConfigError> {
-        let number: std::num::NonZeroU32 = self.parse(name, "a number from 1 on")?;
-        T::try_from(number.get()).map_err(|_| ConfigError { name, problem: "is too large".to_owned() })
-    }
-
-    fn some_seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {
-        Ok(Duration::from_secs(self.some::<u32>(name)?.into()))
-    }
-
-    fn seconds(&self, name: &'static str) -> Result<Duration, ConfigError> {
-        Ok(Duration::from_secs(self.parse(name, "a number of seconds")?))
-    }
 }
 
 #[cfg(test)]

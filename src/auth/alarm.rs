@@ -1,4 +1,4 @@
-//! What somebody who runs Horae must hear of: refused credentials, missing permissions, ids of other centres. Each is
+//! What somebody who runs Horae must hear of: refused credentials, missing permissions, ids of other centres, limits. Each is
 //! counted, so that an alert can be set on it, and tells ids and closed words alone: what was refused may be one letter
 //! away from what is accepted.
 
@@ -24,6 +24,11 @@ pub fn capability_refused(reason: &'static str, tenant: Option<TenantId>) {
         tenant.id = tenant.map(|tenant| tracing::field::display(tenant.0)),
         "A link was refused"
     );
+}
+
+/// Somebody asked too much: `limit` says of what.
+pub fn limited(limit: &'static str) {
+    metrics::counter!("horae_limited_total", "limit" => limit).increment(1);
 }
 
 /// A caller asked for what its permissions do not allow.

@@ -302,7 +302,8 @@ impl Subscription {
                 continue;
             }
             let Some(live) = &mut self.live else {
-                self.catch_up().await;
+                // In a box that is given back: a stream that has caught up needs the room no more.
+                Box::pin(self.catch_up()).await;
                 continue;
             };
             match live.recv().await {

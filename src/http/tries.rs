@@ -11,6 +11,7 @@ use axum::{
 };
 
 use super::ClientAddress;
+use crate::auth::alarm;
 use crate::domain::limit::{Bucket, Limiter, Rates, Taken, counted_address};
 
 /// Counts tries by address.
@@ -44,7 +45,7 @@ impl Tries {
         match self.limiter.take(1, &[bucket]).await {
             Taken::Granted { .. } => Ok(()),
             Taken::Refused { wait, .. } => {
-                metrics::counter!("horae_limited_total", "limit" => "attempts").increment(1);
+                alarm::limited("attempts");
                 Err(wait)
             }
         }

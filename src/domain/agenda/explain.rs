@@ -110,8 +110,8 @@ pub struct Reason {
     pub subject: Option<Uuid>,
 }
 
-/// All reasons why the items cannot be booked like that; none when nothing is in the way. Where nobody is named and
-/// somebody is free, there is nothing to explain.
+/// All reasons why the items cannot be booked like that; none when nothing is in the way. Where nobody is named and as
+/// many as are needed are free, there is nothing to explain.
 ///
 /// # Errors
 /// FORBIDDEN without a permission on the agenda, NOT_FOUND for unknown treatments, INVALID for impossible durations;

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::{
     expire_hold::EXPIRE_JOB,
+    lock::lock_row,
     record::{ChangeKind, Happened},
     status::AppointmentStatus,
 };
@@ -62,8 +63,7 @@ pub(super) async fn in_tx(
     changes: &mut Changes,
 ) -> Result<(), Failure> {
     let now = cx.now();
-    // What is read beside a row that is being waited for would be from before the wait.
-    tx.run("SELECT 1 FROM appointments WHERE id = $1 FOR UPDATE", [id.into()]).await?;
+    lock_row(tx, id).await?;
     let hold: Hold = tx
         .find(
             "SELECT a.branch_id, a.status, a.start_at, a.hold_expires_at, a.channel,

@@ -61,6 +61,13 @@ struct Row {
     resources: Vec<Uuid>,
 }
 
+/// Locks the appointment's row, before it is read in another statement: what is read beside a row that is being waited for
+/// is from before the wait.
+pub(super) async fn lock_row(tx: &TenantTx, id: Uuid) -> Result<(), Failure> {
+    tx.run("SELECT 1 FROM appointments WHERE id = $1 FOR UPDATE", [id.into()]).await?;
+    Ok(())
+}
+
 /// Locks the appointment. What the caller may not see is not found; `version`, when given, must be the current one.
 ///
 /// # Errors
@@ -72,10 +79,9 @@ pub async fn lock(
     version: Option<i32>,
     field: &str,
 ) -> Result<Locked, Failure> {
-    // What is read beside a row that is being waited for would be from before the wait. Where a version is expected, a
-    // change meanwhile is refused anyway.
+    // Where a version is expected, a change meanwhile is refused anyway.
     if version.is_none() {
-        tx.run("SELECT 1 FROM appointments WHERE id = $1 FOR UPDATE", [id.into()]).await?;
+        lock_row(tx, id).await?;
     }
     let row: Row = tx
         .find(

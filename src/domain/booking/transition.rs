@@ -115,7 +115,7 @@ pub(super) async fn step(
     }
     let cancelled = to == AppointmentStatus::Cancelled;
     // A patient who asked knows that the time is theirs since it was approved: reminders go by that.
-    let approved = locked.status == AppointmentStatus::PendingApproval && to == AppointmentStatus::Booked;
+    let approved = approves(locked, to);
     tx.run(
         "WITH freed AS (UPDATE occupancies SET active = false WHERE appointment_id = $1 AND NOT $3)
          UPDATE appointments SET status = $2, version = version + 1, updated_at = $4,
@@ -159,11 +159,15 @@ pub(super) async fn step(
     Ok(())
 }
 
+/// Whether the centre agrees to what a patient asked for.
+fn approves(locked: &Locked, to: AppointmentStatus) -> bool {
+    locked.status == AppointmentStatus::PendingApproval && to == AppointmentStatus::Booked
+}
+
 /// An approved booking is confirmed by mail, a cancelled one cancelled; whoever asked for one is told that it is refused.
 async fn mail(cx: &Cx, tx: &TenantTx, locked: &Locked, to: AppointmentStatus) -> Result<(), Failure> {
     let asked = locked.status == AppointmentStatus::PendingApproval;
-    let approved = asked && to == AppointmentStatus::Booked;
-    if !approved && !to.is_called_off() {
+    if !approves(locked, to) && !to.is_called_off() {
         return Ok(());
     }
     let times = AppointmentTimes {

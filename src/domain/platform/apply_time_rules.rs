@@ -19,8 +19,8 @@ use crate::{
 const ROLLOUT: TimeDelta = TimeDelta::hours(1);
 
 /// Recomputes every branch by this binary's zone rules, each in a transaction of its own, reports what moved as
-/// `tzdata.changed`, and remembers which rules the centre follows once the release is out. Running it again moves nothing. Returns how many
-/// branches had something to move.
+/// `tzdata.changed`, and remembers which rules the centre follows once the release is out. Running it again moves nothing.
+/// Returns how many branches had something to move.
 ///
 /// # Errors
 /// When the actor may not, or the centre is closed; faults of the database.

@@ -32,6 +32,7 @@ pub use self::places::SocketPlaces;
 use super::gate::{Gate, Refusal};
 use super::negotiate::Media;
 use super::{Transport, code, respond};
+use crate::auth::alarm;
 use crate::domain::limit::counted_address;
 use crate::http::tally::Tally;
 use crate::http::{ClientAddress, RequestId};
@@ -129,7 +130,7 @@ pub(super) fn accept<E: Executor, G: Gate>(
     }
     let full = transport.sockets.count() >= options.places.node;
     if full {
-        places::refused("sockets");
+        alarm::limited("sockets");
     }
     if full || transport.sockets.stopping.is_cancelled() {
         return refuse(StatusCode::SERVICE_UNAVAILABLE, code::UNAVAILABLE, "No more sockets here at the moment.");
@@ -138,7 +139,7 @@ pub(super) fn accept<E: Executor, G: Gate>(
     let address = parts.extensions.get::<ClientAddress>().map(|ClientAddress(ip)| *ip);
     let address: Arc<str> = format!("address:{}", counted_address(address)).into();
     let Some(place) = transport.sockets.taken.take(&address, options.places.address) else {
-        places::refused("sockets");
+        alarm::limited("sockets");
         let message = "Too many sockets of this address are waiting to be initialised.";
         let refusal = Refusal::rate_limited(message, options.init_timeout);
         return respond::not_admitted(Media::Json, refusal, request_id);

@@ -16,7 +16,7 @@ use async_graphql::{Request, Response, ServerError, ServerResult, Value, Variabl
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{
-    auth::Actor,
+    auth::{Actor, alarm},
     domain::limit::{Bucket, Limiter, Rates, TENANT_SHARE, Taken, counted_address},
 };
 
@@ -133,7 +133,7 @@ impl Limits {
                 continue;
             }
             if let Taken::Refused { wait, .. } = self.limiter.take(1, &buckets).await {
-                metrics::counter!("horae_limited_total", "limit" => "attempts").increment(1);
+                alarm::limited("attempts");
                 return Err(too_often("Too many tries; wait before the next.", wait));
             }
             if attempts::takes_a_password(&asked.field) {
@@ -146,7 +146,7 @@ impl Limits {
     /// Takes a place among those whose passwords are checked, until the operation is over.
     fn enter(&self, permit: &mut Permit) -> ServerResult<()> {
         let Ok(place) = Arc::clone(&self.passwords).try_acquire_owned() else {
-            metrics::counter!("horae_limited_total", "limit" => "passwords").increment(1);
+            alarm::limited("passwords");
             return Err(too_often("Too many log in at the moment; wait a little.", Duration::from_secs(2)));
         };
         permit.places.push(place);
@@ -165,7 +165,7 @@ impl Limits {
             "bucket": { "capacity": capacity, "remaining": taken.left(), "restorePerSecond": per_second },
         }));
         if affordable.is_none() {
-            metrics::counter!("horae_limited_total", "limit" => "cost").increment(1);
+            alarm::limited("cost");
             let message = format!("The operation costs {cost}, at most {max_cost} is allowed; ask for smaller pages.");
             return Err(error("COST_LIMIT", message));
         }
@@ -209,7 +209,7 @@ fn error(code: &str, message: impl Into<String>) -> ServerError {
 /// `short` is the place of the bucket that lacks most.
 fn overdrawn(short: usize, wait: Duration) -> ServerError {
     let (limit, whose) = if short == 0 { ("caller", "You have") } else { ("centre", "Your centre has") };
-    metrics::counter!("horae_limited_total", "limit" => limit).increment(1);
+    alarm::limited(limit);
     too_often(&format!("{whose} spent more than comes back; wait before the next."), wait)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, ID, Subscription};
-use futures::{Stream, StreamExt};
+use futures::{Stream, StreamExt, stream::BoxStream};
 
 use super::{
     shared::{Shared, answer_key},
@@ -108,14 +108,14 @@ fn some_if_any<T>(list: Vec<T>) -> Option<Vec<T>> {
 /// What a delivery is in the API, and the event whose answers it shares.
 type Item<T> = Option<(T, Option<Arc<Event>>)>;
 
-/// Opens the stream. What that takes is in a box that is given back, because the engine keeps room for it as long as the
-/// stream lives.
+/// Opens the stream. What that takes is in a box that is given back, and the stream in one of its own, because the engine
+/// keeps room for all it moves as long as the stream lives.
 async fn open<T, F>(
     ctx: &Context<'_>,
     reader: &Arc<Reader>,
     wanted: Wanted,
     item: F,
-) -> Result<impl Stream<Item = Shared<T>> + use<T, F>, ApiError>
+) -> Result<BoxStream<'static, Shared<T>>, ApiError>
 where
     T: Send + 'static,
     F: Fn(&Arc<Reader>, Delivery) -> Item<T> + Send + 'static,
@@ -124,8 +124,9 @@ where
     let key: Option<AnswerKey> = answer_key(ctx, &reader.actor);
     let stream = Box::pin(live.subscribe(Arc::clone(&reader.actor), wanted)).await?;
     let reader = Arc::clone(reader);
-    Ok(stream.into_stream().filter_map(move |delivery| {
+    let items = stream.into_stream().filter_map(move |delivery| {
         let item = item(&reader, delivery).map(|(item, event)| Shared::new(item, event.zip(key)));
         std::future::ready(item)
-    }))
+    });
+    Ok(items.boxed())
 }

@@ -7,6 +7,16 @@ use super::{
     api::{call, done, key},
     public::{book, booking, hold, tuesday},
 };
+use crate::support::app::Client;
+
+/// The address that is typed on the page.
+const SARA: &str = "sara@example.com";
+
+/// The first slot of an afternoon, held on the page.
+async fn held(clinic: &Clinic, page: &Client, day: &str) -> Value {
+    let slots = clinic.slots(page, true, &format!("{day}T15:00:00-04:00"), &format!("{day}T20:00:00-04:00")).await;
+    done(&call(page, "holdSlot", hold(&slots[0])).await)
+}
 
 /// The mails about an appointment that went out, oldest first: kind and recipient.
 async fn told(clinic: &Clinic) -> Vec<(String, String)> {
@@ -47,14 +57,12 @@ async fn who_books_after_the_hour_of_the_reminder_gets_none_however_early_it_was
     let clinic = Clinic::open().await;
     let page = clinic.app.page("alfa").await;
     clinic.app.clock.set("2026-07-13T11:59:00Z".parse().unwrap());
-    let slots = clinic.slots(&page, true, "2026-07-13T15:00:00-04:00", "2026-07-13T20:00:00-04:00").await;
-    let held = done(&call(&page, "holdSlot", hold(&slots[0])).await);
+    let held = held(&clinic, &page, "2026-07-13").await;
     clinic.app.clock.set("2026-07-13T12:02:00Z".parse().unwrap());
     done(&book(&page, &booking(&held)).await);
     clinic.at("2026-07-13T12:15:00Z").await;
     clinic.at("2026-07-13T12:45:00Z").await;
-    let kinds: Vec<String> = told(&clinic).await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, ["APPOINTMENT_CONFIRMATION"]);
+    assert_eq!(told(&clinic).await, of(&[("APPOINTMENT_CONFIRMATION", SARA)]));
 }
 
 #[tokio::test]
@@ -62,32 +70,27 @@ async fn who_is_approved_after_the_hour_of_the_reminder_gets_none_however_early_
     let clinic = Clinic::open().await;
     clinic.centre.run("UPDATE treatments SET requires_approval = true", vec![]).await;
     let page = clinic.app.page("alfa").await;
-    let slots = clinic.slots(&page, true, "2026-07-14T15:00:00-04:00", "2026-07-14T20:00:00-04:00").await;
-    let held = done(&call(&page, "holdSlot", hold(&slots[0])).await);
-    let asked = done(&book(&page, &booking(&held)).await);
+    let asked = done(&book(&page, &booking(&held(&clinic, &page, "2026-07-14").await)).await);
     clinic.at("2026-07-14T13:00:00Z").await;
     let admin = clinic.app.admin("alfa").await;
     let step = json!({"id": asked["id"], "version": asked["version"], "to": "BOOKED"});
     done(&call(&admin, "transitionAppointment", step).await);
     clinic.at("2026-07-14T13:15:00Z").await;
     clinic.at("2026-07-14T13:45:00Z").await;
-    let kinds: Vec<String> = told(&clinic).await.into_iter().map(|(kind, _)| kind).collect();
-    assert_eq!(kinds, ["APPOINTMENT_CONFIRMATION"]);
+    assert_eq!(told(&clinic).await, of(&[("APPOINTMENT_CONFIRMATION", SARA)]));
 }
 
 #[tokio::test]
 async fn who_has_no_address_on_file_is_written_to_where_the_booking_said() {
-    const TYPED: &str = "sara@example.com";
     let clinic = Clinic::open().await;
     let document = clinic.rosas_document().await;
     let page = clinic.app.page("alfa").await;
-    let slots = clinic.slots(&page, true, "2026-07-20T15:00:00-04:00", "2026-07-20T20:00:00-04:00").await;
-    let mut input = booking(&done(&call(&page, "holdSlot", hold(&slots[0])).await));
+    let mut input = booking(&held(&clinic, &page, "2026-07-20").await);
     input["patient"]["document"] = document;
     let one = done(&book(&page, &input).await);
     assert_eq!(clinic.centre.count("SELECT count(*) FROM patients").await, 1, "it is Rosa's");
     clinic.at("2026-07-13T12:05:00Z").await;
-    assert_eq!(told(&clinic).await, of(&[("APPOINTMENT_CONFIRMATION", TYPED)]));
+    assert_eq!(told(&clinic).await, of(&[("APPOINTMENT_CONFIRMATION", SARA)]));
 
     let admin = clinic.app.admin("alfa").await;
     let to = |version: i32, start: &str| {
@@ -106,7 +109,7 @@ async fn who_has_no_address_on_file_is_written_to_where_the_booking_said() {
     clinic.at("2026-07-21T12:01:00Z").await;
     let kinds =
         ["APPOINTMENT_CONFIRMATION", "APPOINTMENT_RESCHEDULED", "APPOINTMENT_REMINDER", "APPOINTMENT_CANCELLED"];
-    assert_eq!(told(&clinic).await, of(&kinds.map(|kind| (kind, TYPED))));
+    assert_eq!(told(&clinic).await, of(&kinds.map(|kind| (kind, SARA))));
     // Who may only know the number learns nothing of the file, and the file nothing of who booked.
     for mail in mails(&clinic) {
         assert!(mail.contains("Hola, Sara Vera:") && !mail.contains("Rosa") && !mail.contains("Soto"), "{mail}");
@@ -166,7 +169,7 @@ async fn who_asked_and_is_refused_is_told() {
     clinic.at("2026-07-13T12:00:59Z").await;
     assert_eq!(told(&clinic).await, of(&[]), "changes of a minute are one mail");
     clinic.at("2026-07-13T12:01:00Z").await;
-    let refused = ("APPOINTMENT_CANCELLED", "sara@example.com");
+    let refused = ("APPOINTMENT_CANCELLED", SARA);
     assert_eq!(told(&clinic).await, of(&[refused, refused]));
     let sent = mails(&clinic);
     let (rejected, cancelled): (Vec<&String>, Vec<&String>) =

@@ -221,7 +221,7 @@ async fn nobody_takes_a_room_out_of_a_branch_that_is_not_theirs() {
 }
 
 #[tokio::test]
-async fn rooms_that_change_places_at_once_both_arrive_and_neither_waits_for_the_other() {
+async fn rooms_that_change_places_at_once_both_arrive_and_neither_is_a_deadlocks_victim() {
     let recorder = metrics::recorder().unwrap();
     let _counting = ::metrics::set_default_local_recorder(&recorder);
     let app = TestApp::start().await;

@@ -31,11 +31,6 @@ impl Default for SocketPlaces {
     }
 }
 
-/// Counts who found no place, by what there was no place for.
-pub(super) fn refused(limit: &'static str) {
-    metrics::counter!("horae_limited_total", "limit" => limit).increment(1);
-}
-
 impl SocketPlaces {
     /// Sockets that may be nobody's in particular. They last as long as they answer, so the rest is for who logs in.
     pub(super) fn nobodys(&self) -> usize {

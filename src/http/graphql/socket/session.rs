@@ -15,8 +15,8 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::close::Closing;
 use super::message::{ClientMessage, parse};
 use super::operation::{Operation, Operations, start};
-use super::places;
 use super::{PROTOCOL, SocketOptions, frame};
+use crate::auth::alarm;
 use crate::http::RequestId;
 use crate::http::graphql::gate::{Admission, Gate, Party, Refusal};
 use crate::http::graphql::meter::{Meter, Outcome};
@@ -227,7 +227,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
                     None => Some(Vec::new()),
                 };
                 let Some(places) = places else {
-                    places::refused("subscriptions");
+                    alarm::limited("subscriptions");
                     let error =
                         code::error(code::RATE_LIMITED, "Too many subscriptions of yours or your centre run here.");
                     return self.send(frame::error(&id, &[error])).await;
@@ -258,7 +258,7 @@ impl<E: Executor, G: Gate> Session<E, G> {
         let Admission { party, data, expires_in, ended } = admission;
         let (taken, most) = (&self.transport.sockets.taken, self.options().places);
         let over = |closing| {
-            places::refused("sockets");
+            alarm::limited("sockets");
             closing
         };
         if let Some(party) = &party {
