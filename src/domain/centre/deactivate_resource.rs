@@ -14,6 +14,7 @@ use super::{
     columns,
     model::{Resource, ResourceKind},
     query,
+    seats::{Seat, seat},
 };
 use crate::{
     auth::{Actor, Permission, Scope},
@@ -179,7 +180,8 @@ async fn ahead(cx: &Cx, tx: &TenantTx, resource: Uuid) -> Result<Vec<AheadRow>, 
     Ok(tx.all(select, values()).await?)
 }
 
-/// Whether the other can do what it is to take over.
+/// Whether the other can do what it is to take over: the treatments that name it, and where none of the appointment does
+/// (equipment, an assistant), those during which it is taken.
 async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow]) -> Result<(), Failure> {
     let invalid = |message: String| Err(Refusal::invalid("reassignTo", message).into());
     if to.kind != from.kind {
@@ -196,7 +198,11 @@ async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow])
     let unfit: Option<i64> = tx
         .scalar(
             "SELECT count(*) FROM appointment_items i WHERE i.appointment_id = ANY ($1)
-             AND (i.professional_id = $2 OR i.room_id = $2 OR $4 IN ('EQUIPMENT', 'VEHICLE'))
+             AND (i.professional_id = $2 OR i.room_id = $2
+                 OR NOT EXISTS (SELECT 1 FROM appointment_items n WHERE n.appointment_id = i.appointment_id
+                         AND (n.professional_id = $2 OR n.room_id = $2))
+                     AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = i.appointment_id AND o.resource_id = $2
+                         AND o.active AND o.during @> tstzrange(i.start_at, i.end_at)))
              AND (EXISTS (SELECT 1 FROM treatment_requirements q
                      WHERE q.treatment_id = i.treatment_id AND q.kind = $4 AND $2 = ANY (q.any_of) AND NOT $3 = ANY (q.any_of))
                  OR ($4 = 'PROFESSIONAL'
@@ -211,37 +217,17 @@ async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow])
     }
 }
 
-#[derive(FromQueryResult)]
-struct TakenOutRow {
-    appointment_id: Uuid,
-    lower: DateTime<Utc>,
-    upper: DateTime<Utc>,
-    overbooked: bool,
-}
-
-/// Moves occupancies and items. The exclusion constraint decides what is free; each unit of the other is tried in turn.
+/// Moves occupancies and items.
 async fn reassign(cx: &Cx, tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow]) -> Result<(), Failure> {
     let ids: Vec<Uuid> = ahead.iter().map(|appointment| appointment.id).collect();
-    let rows: Vec<TakenOutRow> = tx
+    let taken: Vec<Seat> = tx
         .all(
             "DELETE FROM occupancies WHERE resource_id = $1 AND appointment_id = ANY ($2) AND active
              RETURNING appointment_id, lower(during) AS lower, upper(during) AS upper, overbooked",
             [from.id.into(), ids.clone().into()],
         )
         .await?;
-    let mut left: Vec<serde_json::Value> = (0_i64..)
-        .zip(rows)
-        .map(|(n, row)| {
-            json!({ "n": n, "appointment_id": row.appointment_id, "lower": row.lower, "upper": row.upper, "overbooked": row.overbooked })
-        })
-        .collect();
-    for unit in 0..to.capacity {
-        if left.is_empty() {
-            break;
-        }
-        let placed: Vec<i64> = place(tx, to.id, unit, &left).await?;
-        left.retain(|row| row.get("n").and_then(serde_json::Value::as_i64).is_none_or(|n| !placed.contains(&n)));
-    }
+    let left = seat(tx, to.id, to.capacity, taken).await?;
     if !left.is_empty() {
         return Err(busy(to, ahead, &left).into());
     }
@@ -260,31 +246,8 @@ async fn reassign(cx: &Cx, tx: &TenantTx, from: &Resource, to: &Resource, ahead:
     Ok(())
 }
 
-/// Inserts what is free in one unit; says which rows are in. Rows of one appointment and range are told apart by their
-/// count, because the unit takes one of them and the next unit the next.
-async fn place(tx: &TenantTx, to: Uuid, unit: i32, rows: &[serde_json::Value]) -> Result<Vec<i64>, Failure> {
-    let rows = serde_json::Value::Array(rows.to_vec());
-    Ok(tx
-        .scalars(
-            "WITH input AS (
-                 SELECT *, row_number() OVER (PARTITION BY appointment_id, lower, upper ORDER BY n) AS k
-                 FROM jsonb_to_recordset($3) AS x (n bigint, appointment_id uuid, lower timestamptz, upper timestamptz, overbooked boolean)
-             ), placed AS (
-                 INSERT INTO occupancies (appointment_id, resource_id, unit, during, overbooked)
-                 SELECT appointment_id, $1, $2::integer::smallint, tstzrange(lower, upper), overbooked FROM input ORDER BY lower, appointment_id
-                 ON CONFLICT DO NOTHING
-                 RETURNING appointment_id, during
-             ), counted AS (
-                 SELECT appointment_id, during, row_number() OVER (PARTITION BY appointment_id, during) AS k FROM placed
-             )
-             SELECT n FROM input i JOIN counted c ON c.appointment_id = i.appointment_id AND c.during = tstzrange(i.lower, i.upper) AND c.k = i.k",
-            [to.into(), unit.into(), rows.into()],
-        )
-        .await?)
-}
-
-fn busy(to: &Resource, ahead: &[AheadRow], left: &[serde_json::Value]) -> Refusal {
-    let ids: Vec<Uuid> = left.iter().filter_map(|row| row.get("appointment_id")?.as_str()?.parse().ok()).collect();
+fn busy(to: &Resource, ahead: &[AheadRow], left: &[Seat]) -> Refusal {
+    let ids: Vec<Uuid> = left.iter().map(|seat| seat.appointment_id).collect();
     let codes: Vec<&str> = ahead.iter().filter(|row| ids.contains(&row.id)).map(|row| row.code.as_str()).collect();
     let shown = codes.iter().take(TOLD).copied().collect::<Vec<_>>().join(", ");
     let more = if codes.len() > TOLD { format!(" and {} more", codes.len() - TOLD) } else { String::new() };

@@ -10,6 +10,7 @@ pub mod need;
 mod patch;
 pub mod query;
 pub mod rezone;
+mod seats;
 pub mod update_profile;
 pub mod upsert_branch;
 pub mod upsert_category;

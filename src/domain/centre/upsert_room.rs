@@ -10,6 +10,7 @@ use super::{
     model::{Resource, ResourceKind},
     patch::column,
     query,
+    seats::{Seat, seat},
 };
 use crate::{
     auth::{Actor, Permission, Scope},
@@ -167,11 +168,33 @@ async fn bookings_allow(cx: &Cx, tx: &TenantTx, before: &Resource, input: &Input
         refusals
             .push(Refusal::invalid("branchId", "it is booked where it stands; move or end those appointments first"));
     }
-    if let Some(capacity) = input.capacity.filter(|capacity| *capacity <= i32::from(highest)) {
-        let message = format!("{} appointments are booked at once; {capacity} is too few", i32::from(highest) + 1);
+    if let Some(capacity) = input.capacity.filter(|capacity| *capacity <= i32::from(highest))
+        && !move_up(cx, tx, before.id, capacity).await?
+    {
+        let message = format!("more than {capacity} appointments are booked at once; move or end some of them first");
         refusals.push(Refusal::invalid("capacity", message));
     }
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}
+
+/// Puts what is booked in as few units as it needs: those that others have left are taken. Whether `capacity` suffices.
+async fn move_up(cx: &Cx, tx: &TenantTx, resource: Uuid, capacity: i32) -> Result<bool, Failure> {
+    // Before their occupancies, as whoever ends one of them does.
+    tx.run(
+        "SELECT 1 FROM appointments WHERE id IN (
+             SELECT appointment_id FROM occupancies WHERE resource_id = $1 AND active AND upper(during) > $2)
+         ORDER BY id FOR UPDATE",
+        [resource.into(), cx.now().into()],
+    )
+    .await?;
+    let taken: Vec<Seat> = tx
+        .all(
+            "DELETE FROM occupancies WHERE resource_id = $1 AND active AND upper(during) > $2
+             RETURNING appointment_id, lower(during) AS lower, upper(during) AS upper, overbooked",
+            [resource.into(), cx.now().into()],
+        )
+        .await?;
+    Ok(seat(tx, resource, capacity, taken).await?.is_empty())
 }
 
 async fn insert(cx: &Cx, tx: &TenantTx, kind: ResourceKind, row: resources::ActiveModel) -> Result<Uuid, Failure> {

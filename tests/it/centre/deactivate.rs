@@ -186,6 +186,26 @@ async fn who_does_not_fit_or_may_not_is_refused() {
 }
 
 #[tokio::test]
+async fn who_replaces_an_assistant_does_what_the_assistant_was_for() {
+    let s = scene().await;
+    let (porter, nurse) =
+        (s.centre.professional("Porter", s.branch).await, s.centre.professional("Nurse", s.branch).await);
+    let other = s.centre.treatment("Other", 60).await;
+    s.centre.needs(s.treatment, &[("PROFESSIONAL", 1, &[s.ana]), ("PROFESSIONAL", 1, &[s.eva, nurse])]).await;
+    // No item names Eva: she assists Ana.
+    s.centre.book(s.at("2026-07-14T14:00:00Z").with(s.ana).also(s.eva)).await;
+    let eva = s.resource(s.eva).await;
+    let refusal = s.deactivate(&s.admin, &eva, 1, json!(s.resource(porter).await)).await;
+    assert_eq!(refused(&refusal), ["INVALID reassignTo"], "the treatment does not take the porter");
+    s.centre.offers_only(nurse, &[other]).await;
+    let refusal = s.deactivate(&s.admin, &eva, 1, json!(s.resource(nurse).await)).await;
+    assert_eq!(refused(&refusal), ["INVALID reassignTo"], "the nurse does not do it");
+    s.centre.offers_only(nurse, &[s.treatment]).await;
+    let done = s.deactivate(&s.admin, &eva, 1, json!(s.resource(nurse).await)).await;
+    assert_eq!(done, json!({"affectedAppointments": 1, "userErrors": []}));
+}
+
+#[tokio::test]
 async fn two_that_hand_over_to_each_other_do_not_lose_an_appointment() {
     let s = scene().await;
     s.centre.book(s.at("2026-07-14T14:00:00Z").with(s.ana)).await;

@@ -190,15 +190,25 @@ async fn a_booked_room_keeps_its_branch_and_its_places() {
     let (a, b) = (centre.branch("A", "America/Santiago").await, centre.branch("B", "America/Santiago").await);
     let (treatment, rosa) = (centre.treatment("T", 30).await, centre.patient("Rosa", "Soto").await);
     let room = centre.room("Box", a, 3).await;
-    centre.book(Booking::new(a, rosa, treatment, "2026-07-14T14:00:00Z", 30).in_room(room).unit(1)).await;
+    let new = || Booking::new(a, rosa, treatment, "2026-07-14T14:00:00Z", 30).in_room(room);
+    let first = centre.book(new()).await;
+    centre.book(new().unit(2)).await;
     let id = global(&app, "alfa", Kind::Resource, room).await;
     let (a, b) = (global(&app, "alfa", Kind::Branch, a).await, global(&app, "alfa", Kind::Branch, b).await);
     let input = |branch: &str, capacity: i32| json!({"id": id, "version": 1, "name": "Box", "branchId": branch, "capacity": capacity});
     refuses(&centre, &admin, ROOM, input(&b, 3), &["INVALID branchId"]).await;
     refuses(&centre, &admin, ROOM, input(&a, 1), &["INVALID capacity"]).await;
     let fewer = upsert(&admin, ROOM.0, ROOM.1, "room { id capacity }", input(&a, 2)).await;
-    assert_eq!(fewer["room"]["capacity"], 2, "{fewer}");
+    assert_eq!(fewer["room"]["capacity"], 2, "the place between is free: {fewer}");
     assert_eq!(local(&app, "alfa", Kind::Resource, &fewer["room"]["id"]).await, room);
+    assert_eq!(centre.count("SELECT sum(unit) FROM occupancies WHERE active").await, 1);
+    let mut single = input(&a, 1);
+    single["version"] = json!(2);
+    refuses(&centre, &admin, ROOM, single.clone(), &["INVALID capacity"]).await;
+    centre.run("UPDATE occupancies SET active = false WHERE appointment_id = $1", vec![first.into()]).await;
+    let one = upsert(&admin, ROOM.0, ROOM.1, "room { capacity }", single).await;
+    assert_eq!(one["room"]["capacity"], 1, "who is left moves up: {one}");
+    assert_eq!(centre.count("SELECT sum(unit) FROM occupancies WHERE active").await, 0);
 }
 
 #[tokio::test]
