@@ -212,10 +212,19 @@ pub async fn resources(
     found.try_map(Resource::try_from)
 }
 
+/// Whether a treatment takes a professional: by its requirements, and without any by the centre's way of working.
+macro_rules! needs_professional {
+    () => {
+        "CASE WHEN EXISTS (SELECT 1 FROM treatment_requirements q WHERE q.treatment_id = t.id)
+             THEN EXISTS (SELECT 1 FROM treatment_requirements q WHERE q.treatment_id = t.id AND q.kind = 'PROFESSIONAL')
+             ELSE EXISTS (SELECT 1 FROM centre_profile WHERE operating_mode <> 'BY_ROOM') END"
+    };
+}
+
 macro_rules! treatments_page {
     ($than:literal, $order:literal) => {
         treatment_select!(
-            "WHERE ($1::uuid IS NULL OR EXISTS (
+            "WHERE ($1::uuid IS NULL OR NOT ", needs_professional!(), " OR EXISTS (
                  SELECT 1 FROM professional_branches b JOIN resources r ON r.id = b.professional_id AND r.active
                  WHERE b.branch_id = $1
                      AND (NOT EXISTS (SELECT 1 FROM professional_treatments p WHERE p.professional_id = r.id)

@@ -107,6 +107,15 @@ async fn filters_narrow_and_text_is_found_whatever_its_case_and_accents() {
         let data = admin.ok(treatments, json!({"f": filter})).await;
         assert_eq!(names(&data["treatments"]), expected, "{filter}");
     }
+    // What takes no professional is offered wherever there is none: by its own needs, or because the centre works by room.
+    let sauna = centre.treatment("Sauna", 30).await;
+    centre.needs(sauna, &[("ROOM", 1, &[])]).await;
+    let data = admin.ok(treatments, json!({"f": {"branchId": in_a}})).await;
+    assert_eq!(names(&data["treatments"]), ["Limpieza", "Sauna"]);
+    centre.run("DELETE FROM professional_branches", vec![]).await;
+    centre.run("UPDATE centre_profile SET operating_mode = 'BY_ROOM'", vec![]).await;
+    let data = admin.ok(treatments, json!({"f": {"branchId": in_a}})).await;
+    assert_eq!(names(&data["treatments"]), ["Limpieza", "Sauna"], "the extraction takes a dentist");
 }
 
 #[tokio::test]
