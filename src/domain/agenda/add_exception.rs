@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     appointment::AppointmentView,
     calendar::belongs,
-    conflicts::outside_working_time,
+    conflicts::{outside_working_time, visible},
     model::{ExceptionKind, ScheduleException},
     schedule::find_exception,
 };
@@ -51,7 +51,8 @@ pub struct Input {
 pub struct Output {
     /// The exception.
     pub exception: ScheduleException,
-    /// Appointments ahead within it that lie outside of working time now; nothing happened to them.
+    /// Appointments ahead within it that lie outside of working time now, as far as the caller sees them; nothing happened
+    /// to them.
     pub conflicts: Vec<Arc<AppointmentView>>,
 }
 
@@ -99,7 +100,8 @@ async fn add(cx: &Cx, actor: &Actor, input: &Input) -> Result<Output, Failure> {
     let exception =
         find_exception(&tx, id).await?.ok_or_else(|| Failure::fault("the exception just written is gone"))?;
     let conflicts = if input.kind.takes_time() {
-        outside_working_time(&tx, &branch, input.resource, during.clone(), cx.now()).await?
+        let outside = outside_working_time(&tx, &branch, input.resource, during.clone(), cx.now()).await?;
+        visible(&tx, actor, &branch, &outside).await?
     } else {
         Vec::new()
     };

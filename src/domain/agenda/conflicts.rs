@@ -1,7 +1,7 @@
 //! Which future appointments a change of working time leaves outside of it. They are told, never deleted: what becomes
 //! of them is for people to decide.
 
-use std::{ops::Range, sync::Arc};
+use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::FromQueryResult;
@@ -13,14 +13,22 @@ use super::{
     visibility::Sight,
 };
 use crate::{
+    auth::{Actor, Scope},
     db::TenantTx,
     domain::{centre::model::Branch, refusal::Failure},
 };
 
 /// Most conflicts of one answer. A centre that closes for a month has more; it reads the rest in the agenda.
-const MAX_CONFLICTS: i64 = 500;
-/// How far ahead is looked.
-const HORIZON: TimeDelta = TimeDelta::days(366);
+const MAX_CONFLICTS: usize = 500;
+
+/// An appointment that does not lie inside the working time of all whom it takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outside {
+    /// Which.
+    pub appointment: Uuid,
+    /// Whether it was booked on top of others or outside of working time on purpose.
+    pub overbooked: bool,
+}
 
 #[derive(FromQueryResult)]
 struct TakenRow {
@@ -28,10 +36,11 @@ struct TakenRow {
     resource_id: Uuid,
     starts: DateTime<Utc>,
     ends: DateTime<Utc>,
+    overbooked: bool,
 }
 
-/// The appointments that lie ahead within `during` (at most a year from now), take one of `resources` (none: any of the
-/// branch) and do not lie inside its working time as it is now, in this transaction. Overbooked ones never did.
+/// The appointments that lie ahead within `during`, take one of `resources` (none: any of the branch) and do not lie
+/// inside its working time as it is now, in this transaction; by start.
 ///
 /// # Errors
 /// Faults of the database.
@@ -41,9 +50,8 @@ pub(super) async fn outside_working_time(
     resource: Option<Uuid>,
     during: Range<DateTime<Utc>>,
     now: DateTime<Utc>,
-) -> Result<Vec<Arc<AppointmentView>>, Failure> {
-    let from = during.start.max(now);
-    let to = during.end.min(now + HORIZON);
+) -> Result<Vec<Outside>, Failure> {
+    let (from, to) = (during.start.max(now), during.end);
     if from >= to {
         return Ok(Vec::new());
     }
@@ -51,11 +59,11 @@ pub(super) async fn outside_working_time(
     let taken: Vec<TakenRow> = tx
         .all(
             "SELECT DISTINCT a.id AS appointment_id, o.resource_id, coalesce(i.start_at, a.start_at) AS starts,
-                 coalesce(i.end_at, a.end_at) AS ends
+                 coalesce(i.end_at, a.end_at) AS ends, a.overbooked
              FROM appointments a
              JOIN occupancies o ON o.appointment_id = a.id AND o.active
              LEFT JOIN appointment_items i ON i.appointment_id = a.id AND o.resource_id IN (i.professional_id, i.room_id)
-             WHERE a.branch_id = $1 AND a.start_at > $2 AND a.start_at < $3 AND a.end_at > $4 AND NOT a.overbooked
+             WHERE a.branch_id = $1 AND a.start_at > $2 AND a.start_at < $3 AND a.end_at > $4
                AND a.status IN ('PENDING_APPROVAL', 'BOOKED', 'CONFIRMED', 'HELD')
                AND (a.status <> 'HELD' OR a.hold_expires_at > $6)
                AND ($5::uuid IS NULL OR o.resource_id = $5)
@@ -82,15 +90,32 @@ pub(super) async fn outside_working_time(
         calendar.resources.get(&one.resource_id).is_some_and(|resource| resource.works(&(one.starts..one.ends)))
     };
     let within = |one: &TakenRow| one.starts < during.end && during.start < one.ends;
-    let mut ids: Vec<Uuid> =
-        taken.iter().filter(|one| within(one) && !works(one)).map(|one| one.appointment_id).collect();
     // By start already: only repetitions of one appointment go.
-    let mut seen = std::collections::BTreeSet::new();
-    ids.retain(|id| seen.insert(*id));
-    ids.truncate(usize::try_from(MAX_CONFLICTS).unwrap_or_default());
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let everything = Sight { branches: None, own: None };
-    load_appointments(tx, ids, &everything, Wanted { branches: true, resources: true, treatments: true }).await
+    let mut seen = BTreeSet::new();
+    let outside = taken.iter().filter(|one| within(one) && !works(one) && seen.insert(one.appointment_id));
+    Ok(outside.map(|one| Outside { appointment: one.appointment_id, overbooked: one.overbooked }).collect())
+}
+
+/// Those of them that the caller may see: who changes working time need not be one who reads the agenda.
+///
+/// # Errors
+/// Faults of the database.
+pub(super) async fn visible(
+    tx: &TenantTx,
+    actor: &Actor,
+    branch: &Branch,
+    outside: &[Outside],
+) -> Result<Vec<Arc<AppointmentView>>, Failure> {
+    let sight = match Sight::of(actor, Scope::Branch(branch.id)) {
+        Ok(sight) => sight,
+        Err(Failure::Refused(_)) => return Ok(Vec::new()),
+        Err(fault) => return Err(fault),
+    };
+    // Of the own column are few of them, and the statement finds which.
+    let most = if sight.own.is_some() { outside.len() } else { MAX_CONFLICTS };
+    let ids = outside.iter().take(most).map(|one| one.appointment).collect();
+    let wanted = Wanted { branches: true, resources: true, treatments: true };
+    let mut found = load_appointments(tx, ids, &sight, wanted).await?;
+    found.truncate(MAX_CONFLICTS);
+    Ok(found)
 }

@@ -1,6 +1,6 @@
 //! `upsertSchedule`: when a resource usually works in a branch.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use chrono::TimeDelta;
 use serde_json::json;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{
     appointment::AppointmentView,
     calendar::belongs,
-    conflicts::outside_working_time,
+    conflicts::{outside_working_time, visible},
     schedule::{Schedule, by_ids, of_branch},
 };
 use crate::{
@@ -23,6 +23,9 @@ use crate::{
         time::{WeeklyWindow, find_clash},
     },
 };
+
+/// How far ahead is looked for appointments that a change leaves outside.
+const AHEAD: TimeDelta = TimeDelta::days(366);
 
 /// A schedule to create or change.
 #[derive(Clone, Debug)]
@@ -46,7 +49,8 @@ pub struct Input {
 pub struct Output {
     /// The schedule as it is now.
     pub schedule: Schedule,
-    /// Appointments ahead that lie outside of working time now; nothing happened to them.
+    /// Appointments ahead that lie outside of working time now, as far as the caller sees them; nothing happened to them.
+    /// Those that were put outside of it on purpose are not among them.
     pub conflicts: Vec<Arc<AppointmentView>>,
 }
 
@@ -72,17 +76,21 @@ async fn save(cx: &Cx, actor: &Actor, input: &Input, windows: &[WeeklyWindow]) -
         return Err(Refusal::not_found("id").into());
     }
     clash(input, windows, &others)?;
+    let now = cx.now();
+    let outside = || outside_working_time(&tx, &branch, Some(input.resource), now..now + AHEAD, now);
+    let on_purpose: BTreeSet<Uuid> =
+        outside().await?.iter().filter(|one| one.overbooked).map(|one| one.appointment).collect();
     let id = write(cx, &tx, input, windows, before).await?;
     let schedule =
         by_ids(&tx, vec![id]).await?.pop().ok_or_else(|| Failure::fault("the schedule just written is gone"))?;
-    let now = cx.now();
-    let conflicts =
-        outside_working_time(&tx, &branch, Some(input.resource), now..now + TimeDelta::days(366), now).await?;
+    let mut outside = outside().await?;
+    outside.retain(|one| !on_purpose.contains(&one.appointment));
+    let conflicts = visible(&tx, actor, &branch, &outside).await?;
     let change = Change {
         branch_id: Some(branch.id),
         data: json!({"resourceId": input.resource, "scheduleId": id}),
         before: before.map(Schedule::facts),
-        after: Some(schedule.facts().with("conflicts", conflicts.len())),
+        after: Some(schedule.facts().with("conflicts", outside.len())),
         ..Change::event("schedule.changed", "upsertSchedule", "Schedule", id)
     };
     cx.commit(tx, Changes::one(actor, change)).await?;

@@ -2,7 +2,7 @@
 
 use chrono::{NaiveDateTime, NaiveTime, Weekday};
 use horae::{
-    auth::{Actor, BuiltinRole},
+    auth::{Actor, ActorKind, BuiltinRole, Permission},
     domain::{
         agenda::{add_exception, availability, model::ExceptionKind, remove_exception, upsert_schedule},
         centre::WindowInput,
@@ -101,7 +101,7 @@ async fn a_schedule_changes_availability_at_once_and_tells_whom_it_leaves_outsid
     assert_eq!(
         changed.conflicts.iter().map(|one| one.id).collect::<Vec<_>>(),
         [early],
-        "not the past, not the overbooked"
+        "not the past, not what was put outside on purpose"
     );
     assert_eq!(
         p.centre.count("SELECT count(*) FROM appointments WHERE status = 'BOOKED'").await,
@@ -224,6 +224,71 @@ async fn an_exception_takes_time_away_until_it_is_removed() {
         [(Code::NotFound, "id".to_owned())]
     );
     assert_eq!(p.centre.count("SELECT count(*) FROM events WHERE type = 'schedule.changed'").await, 4);
+}
+
+#[tokio::test]
+async fn whoever_is_booked_is_told_of_on_top_of_others_and_far_ahead_too() {
+    let p = practice().await;
+    let (cx, system) = (&p.centre.cx, &p.centre.system);
+    let hours = p.centre.works(p.ana, p.branch, &[(2..=2, "09:00", "11:00")]).await;
+    let new = |start: &str| Booking::new(p.branch, p.rosa, p.cut, start, 30).with(p.ana);
+    let first = p.centre.book(new("2026-07-14T13:00:00Z")).await;
+    let on_top = p.centre.book(new("2026-07-14T13:00:00Z").overbooked()).await;
+    let late = p.centre.book(new("2026-07-14T20:00:00Z").overbooked()).await;
+    let far = p.centre.book(new("2027-11-16T12:00:00Z")).await;
+    let met = async |from: &str, to: &str| -> Vec<Uuid> {
+        let made = add_exception::run(cx, system, exception(&p, ExceptionKind::Block, from, to)).await.unwrap();
+        remove_exception::run(cx, system, made.exception.id).await.unwrap();
+        made.conflicts.iter().map(|one| one.id).collect()
+    };
+    let mut today = met("2026-07-14T00:00:00", "2026-07-15T00:00:00").await;
+    today.sort_unstable();
+    let mut all = [first, on_top, late];
+    all.sort_unstable();
+    assert_eq!(today, all);
+    assert_eq!(met("2027-11-16T00:00:00", "2027-11-17T00:00:00").await, [far]);
+
+    // A schedule that leaves both outside tells both; the late one was outside before.
+    let change = upsert_schedule::Input {
+        id: Some(hours),
+        version: Some(1),
+        ..schedule(&p, "Otras", vec![window(Weekday::Wed, "09:00", "11:00")])
+    };
+    let mut told: Vec<Uuid> =
+        upsert_schedule::run(cx, system, change).await.unwrap().conflicts.iter().map(|one| one.id).collect();
+    told.sort_unstable();
+    let mut both = [first, on_top];
+    both.sort_unstable();
+    assert_eq!(told, both);
+}
+
+#[tokio::test]
+async fn who_sees_only_the_own_column_is_told_of_the_own_appointments() {
+    let p = practice().await;
+    let (cx, system) = (&p.centre.cx, &p.centre.system);
+    let eva = p.centre.professional("Eva", p.branch).await;
+    let mine = p.centre.book(Booking::new(p.branch, p.rosa, p.cut, "2026-07-14T13:00:00Z", 30).with(p.ana)).await;
+    p.centre.book(Booking::new(p.branch, p.rosa, p.cut, "2026-07-14T14:00:00Z", 30).with(eva)).await;
+    for (permissions, expected) in [
+        (vec![Permission::AgendaWrite, Permission::AgendaRead], 2),
+        (vec![Permission::AgendaWrite, Permission::AgendaReadOwn], 1),
+        (vec![Permission::AgendaWrite], 0),
+    ] {
+        let actor = Actor {
+            kind: ActorKind::User,
+            professional: Some(p.ana),
+            permissions: permissions.into_iter().collect(),
+            ..system.clone()
+        };
+        let whole = add_exception::Input {
+            resource: None,
+            ..exception(&p, ExceptionKind::Closed, "2026-07-14T00:00:00", "2026-07-15T00:00:00")
+        };
+        let made = add_exception::run(cx, &actor, whole).await.unwrap();
+        remove_exception::run(cx, system, made.exception.id).await.unwrap();
+        assert_eq!(made.conflicts.len(), expected);
+        assert!(expected != 1 || made.conflicts[0].id == mine);
+    }
 }
 
 #[tokio::test]
