@@ -54,10 +54,8 @@ pub struct Busy {
     pub during: Range<DateTime<Utc>>,
     /// Which unit of the resource's capacity.
     pub unit: i16,
-    /// By which appointment.
+    /// By which appointment. One on top of others is there too: when the others go, its time is not free.
     pub appointment: Uuid,
-    /// Booked on top of others: takes nothing away.
-    pub overbooked: bool,
 }
 
 /// Time that an exception takes away.
@@ -96,7 +94,6 @@ struct BusyRow {
     ends: DateTime<Utc>,
     unit: i16,
     appointment_id: Uuid,
-    overbooked: bool,
 }
 
 impl BranchCalendar {
@@ -123,8 +120,8 @@ impl BranchCalendar {
 
         let opening = windows.remove(&None).map(|windows| expand_all(&windows, &branch, &range));
         let resources = resources.into_iter().map(|resource| {
-            let scheduled = windows.get(&Some(resource.id)).map(|windows| expand_all(windows, &branch, &range));
-            let calendar = ResourceCalendar::new(&branch, resource, opening.as_deref(), scheduled, &exceptions, &range);
+            let windows = windows.get(&Some(resource.id)).map(Vec::as_slice);
+            let calendar = ResourceCalendar::new(&branch, resource, opening.as_deref(), windows, &exceptions, &range);
             (calendar.resource.id, calendar)
         });
         let mut resources: BTreeMap<Uuid, ResourceCalendar> = resources.collect();
@@ -140,11 +137,14 @@ impl ResourceCalendar {
         branch: &Branch,
         resource: Resource,
         opening: Option<&[Range<DateTime<Utc>>]>,
-        scheduled: Option<Vec<Range<DateTime<Utc>>>>,
+        windows: Option<&[WeeklyWindow]>,
         exceptions: &[ScheduleException],
         range: &Range<DateTime<Utc>>,
     ) -> Self {
         let usable = branch.active && resource.active && belongs(&resource, branch.id);
+        // The branch's extra hours are everybody's who works in it; who has no hours there at all gets none by them.
+        let shares = resource.kind != ResourceKind::Professional || windows.is_some_and(|windows| !windows.is_empty());
+        let scheduled = windows.map(|windows| expand_all(windows, branch, range));
         let open = match (scheduled, opening) {
             (Some(scheduled), Some(opening)) => intersect(&scheduled, opening),
             (Some(scheduled), None) => scheduled,
@@ -152,11 +152,12 @@ impl ResourceCalendar {
             (None, _) => Vec::new(),
         };
         let mine = || exceptions.iter().filter(|exception| exception.resource.is_none_or(|id| id == resource.id));
-        let of = |takes_time: bool| {
-            normalise(mine().filter(|e| e.kind.takes_time() == takes_time).map(|e| clip(&e.during, range)).collect())
-        };
-        let working = if usable { subtract(&union(&open, &of(false)), &of(true)) } else { Vec::new() };
-        let blocks = mine().filter(|exception| exception.kind.takes_time()).map(Block::from).collect();
+        let of = |takes_time: bool| mine().filter(move |exception| exception.kind.takes_time() == takes_time);
+        let clipped = |exception: &ScheduleException| clip(&exception.during, range);
+        let extra = of(false).filter(|exception| shares || exception.resource.is_some());
+        let (extra, taken) = (normalise(extra.map(clipped).collect()), normalise(of(true).map(clipped).collect()));
+        let working = if usable { subtract(&union(&open, &extra), &taken) } else { Vec::new() };
+        let blocks = of(true).map(Block::from).collect();
         Self { open: if usable { open } else { Vec::new() }, working, busy: Vec::new(), blocks, resource }
     }
 
@@ -169,14 +170,11 @@ impl ResourceCalendar {
     }
 
     /// Units that are not busy at any time of `range`, lowest first. `except`: an appointment that is about to move and
-    /// is not in its own way. Overbooked appointments take no unit.
+    /// is not in its own way.
     #[must_use]
     pub fn free_units(&self, range: &Range<DateTime<Utc>>, except: Option<Uuid>) -> Vec<i16> {
         let meets = |busy: &&Busy| {
-            !busy.overbooked
-                && Some(busy.appointment) != except
-                && busy.during.start < range.end
-                && range.start < busy.during.end
+            Some(busy.appointment) != except && busy.during.start < range.end && range.start < busy.during.end
         };
         let taken: Vec<i16> = self.busy.iter().filter(meets).map(|busy| busy.unit).collect();
         let capacity = i16::try_from(self.resource.capacity).unwrap_or(i16::MAX);
@@ -194,7 +192,7 @@ impl ResourceCalendar {
         let capacity = i16::try_from(self.resource.capacity).unwrap_or(i16::MAX);
         let mut full: Option<Vec<Range<DateTime<Utc>>>> = None;
         for unit in 0..capacity {
-            let taken = self.busy.iter().filter(|busy| busy.unit == unit && !busy.overbooked);
+            let taken = self.busy.iter().filter(|busy| busy.unit == unit);
             let taken = normalise(taken.map(|busy| busy.during.clone()).collect());
             let both = match full {
                 Some(full) => intersect(&full, &taken),
@@ -302,7 +300,7 @@ async fn busy(
     // conditions of the two partial indexes.
     let rows: Vec<BusyRow> = tx
         .all(
-            "SELECT o.resource_id, lower(o.during) AS starts, upper(o.during) AS ends, o.unit, o.appointment_id, o.overbooked
+            "SELECT o.resource_id, lower(o.during) AS starts, upper(o.during) AS ends, o.unit, o.appointment_id
              FROM unnest($1::uuid[]) AS wanted (id), LATERAL (
                  SELECT * FROM occupancies
                  WHERE resource_id = wanted.id AND during && tstzrange($2, $3) AND active AND NOT overbooked
@@ -321,7 +319,6 @@ async fn busy(
             during: row.starts..row.ends,
             unit: row.unit,
             appointment: row.appointment_id,
-            overbooked: row.overbooked,
         });
     }
     Ok(by_resource)

@@ -22,6 +22,8 @@ use crate::{
         booking::{
             book::{Book, PatientChoice},
             input::{self, ClockPolicies, MAX_ITEMS},
+            items::{self, BookedItem},
+            plan::WantedItem,
             slot::SlotToken,
         },
         centre::{
@@ -49,6 +51,30 @@ pub struct ExplainItem {
     pub room: Option<Uuid>,
     /// Instead of the treatment's own duration.
     pub duration_minutes: Option<i32>,
+}
+
+impl From<BookedItem> for ExplainItem {
+    fn from(item: BookedItem) -> Self {
+        Self {
+            treatment: item.treatment,
+            start: item.start,
+            professional: item.professional,
+            room: item.room,
+            duration_minutes: i32::try_from((item.end - item.start).num_minutes()).ok(),
+        }
+    }
+}
+
+impl From<WantedItem> for ExplainItem {
+    fn from(item: WantedItem) -> Self {
+        Self {
+            treatment: item.treatment.id,
+            start: item.start,
+            professional: item.professional,
+            room: item.room,
+            duration_minutes: i32::try_from(item.duration.num_minutes()).ok(),
+        }
+    }
 }
 
 /// Why a resource is not available.
@@ -117,6 +143,17 @@ pub struct Reason {
 /// FORBIDDEN without a permission on the agenda, NOT_FOUND for unknown treatments, INVALID for impossible durations;
 /// faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, branch: Uuid, items: Vec<ExplainItem>) -> Result<Vec<Reason>, Failure> {
+    explain(cx, actor, branch, items, None).await
+}
+
+/// `hold`: what is about to become the appointment, and is not in its own way.
+async fn explain(
+    cx: &Cx,
+    actor: &Actor,
+    branch: Uuid,
+    items: Vec<ExplainItem>,
+    hold: Option<Uuid>,
+) -> Result<Vec<Reason>, Failure> {
     let sight = Sight::of(actor, Scope::Branch(branch))?;
     check(&items)?;
     let tx = cx.read(actor).await?;
@@ -146,7 +183,7 @@ pub async fn run(cx: &Cx, actor: &Actor, branch: Uuid, items: Vec<ExplainItem>) 
 
     let mut reasons = Vec::new();
     for (at, (item, treatment, during)) in planned.iter().enumerate() {
-        let question = Question { calendar: &calendar, treatment, during, sight: &sight };
+        let question = Question { calendar: &calendar, treatment, during, sight: &sight, hold };
         for (kind, needs, named) in asked(item, treatment, mode) {
             // Who sees only the own column is told nothing of the others', as in `availability`.
             let own = sight.own.filter(|_| kind == ResourceKind::Professional);
@@ -167,7 +204,7 @@ pub async fn run(cx: &Cx, actor: &Actor, branch: Uuid, items: Vec<ExplainItem>) 
     Ok(reasons)
 }
 
-/// [`run`] for what would be given to `bookAppointment`, and the branch's zone.
+/// [`run`] for what would be given to `bookAppointment`, and the branch's zone. A hold says itself what and when.
 ///
 /// # Errors
 /// As [`run`], and what is wrong with the times, field by field.
@@ -183,30 +220,29 @@ pub async fn of_booking(cx: &Cx, actor: &Actor, input: &Book) -> Result<(Tz, Vec
     let named =
         Named::default().one(Thing::Patient, patient, "patientId").one(Thing::Appointment, input.hold, "holdId");
     named.require(&tx, actor).await?;
-    let wanted = match &input.slot_token {
-        Some(word) => {
-            let token =
-                SlotToken::open(&cx.seal, word, actor.tenant.id.0, now).filter(|token| token.branch == branch.id);
-            let token = token.ok_or_else(|| {
-                Refusal::new(Code::TokenInvalid, "this is no slot of the branch, or it is too old").at("slotToken")
-            })?;
-            input::from_slot(&tx, &token.items).await?
-        }
-        None => {
-            let policies = ClockPolicies { gap: input.gap, overlap: input.overlap };
-            input::from_person(&tx, &branch, &input.items, policies, now).await?
-        }
+    let items: Vec<ExplainItem> = if let Some(hold) = input.hold {
+        items::booked(&tx, branch.id, hold).await?.into_iter().map(ExplainItem::from).collect()
+    } else {
+        let wanted = match &input.slot_token {
+            Some(word) => {
+                let token = SlotToken::open(&cx.seal, word, actor.tenant.id.0, now);
+                let token = token.filter(|token| token.branch == branch.id).ok_or_else(|| {
+                    Refusal::new(Code::TokenInvalid, "this is no slot of the branch, or it is too old").at("slotToken")
+                })?;
+                input::from_slot(&tx, &token.items).await?
+            }
+            None => {
+                let policies = ClockPolicies { gap: input.gap, overlap: input.overlap };
+                input::from_person(&tx, &branch, &input.items, policies, &[], now).await?
+            }
+        };
+        wanted.into_iter().map(ExplainItem::from).collect()
     };
     tx.commit().await?;
-    let items = wanted.into_iter().map(|item| ExplainItem {
-        treatment: item.treatment.id,
-        start: item.start,
-        professional: item.professional,
-        room: item.room,
-        duration_minutes: i32::try_from(item.duration.num_minutes()).ok(),
-    });
-    let zone = branch.zone;
-    Ok((zone, run(cx, actor, branch.id, items.collect()).await?))
+    if items.is_empty() {
+        return Err(Refusal::not_found("holdId").into());
+    }
+    Ok((branch.zone, explain(cx, actor, branch.id, items, input.hold).await?))
 }
 
 fn check(items: &[ExplainItem]) -> Result<(), Failure> {
@@ -256,6 +292,7 @@ struct Question<'a> {
     treatment: &'a Treatment,
     during: &'a Range<DateTime<Utc>>,
     sight: &'a Sight,
+    hold: Option<Uuid>,
 }
 
 impl Question<'_> {
@@ -309,7 +346,7 @@ impl Question<'_> {
 
     /// Why one resource cannot take part; nothing when it can.
     fn of_resource(&self, one: &ResourceCalendar) -> Vec<Reason> {
-        let Self { calendar, treatment, during, sight } = *self;
+        let Self { calendar, treatment, during, sight, hold } = *self;
         let resource = one.resource.id;
         let reason = |cause, range: Range<DateTime<Utc>>, subject| Reason { resource, cause, range, subject };
         if !one.resource.active {
@@ -336,12 +373,10 @@ impl Question<'_> {
         }
         reasons.extend(left.into_iter().map(|range| reason(Cause::OutsideSchedule, range, None)));
         let needed = with_buffers(treatment, during);
-        if one.free_units(&needed, None).is_empty() {
+        if one.free_units(&needed, hold).is_empty() {
             let mine = sight.own.is_none_or(|own| own == resource);
-            let meets = one
-                .busy
-                .iter()
-                .filter(|busy| !busy.overbooked && busy.during.start < needed.end && needed.start < busy.during.end);
+            let others = one.busy.iter().filter(|busy| Some(busy.appointment) != hold);
+            let meets = others.filter(|busy| busy.during.start < needed.end && needed.start < busy.during.end);
             reasons
                 .extend(meets.map(|busy| reason(Cause::Busy, busy.during.clone(), mine.then_some(busy.appointment))));
         }

@@ -109,7 +109,7 @@ struct Candidate<'a> {
 impl<'a> Candidate<'a> {
     fn new(calendar: &'a ResourceCalendar) -> Self {
         let capacity = i16::try_from(calendar.resource.capacity).unwrap_or(i16::MAX);
-        let of = |unit| calendar.busy.iter().filter(move |busy| busy.unit == unit && !busy.overbooked);
+        let of = |unit| calendar.busy.iter().filter(move |busy| busy.unit == unit);
         let taken = (0..capacity).map(|unit| normalise(of(unit).map(|busy| busy.during.clone()).collect())).collect();
         Self { calendar, taken }
     }

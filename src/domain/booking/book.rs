@@ -146,8 +146,10 @@ async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Tried<Booked>, F
         Receipt::new(actor, "bookAppointment", book.key, &(book, format!("{:?}{:?}", book.gap, book.overlap)))?;
     let tx = cx.write(actor).await?;
     if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
+        let id = outcome_id(&outcome)?;
+        let warnings = elsewhere(&tx, id).await?;
         tx.commit().await?;
-        let booked = Booked { id: outcome_id(&outcome)?, replayed: true, warnings: Vec::new() };
+        let booked = Booked { id, replayed: true, warnings };
         return Ok(Tried::Done(booked));
     }
     let mut changes = Changes::by(actor);
@@ -272,7 +274,7 @@ async fn wanted(
     }
     require_named(&book.items, profile.operating_mode)?;
     let policies = ClockPolicies { gap: book.gap, overlap: book.overlap };
-    input::from_person(tx, branch, &book.items, policies, cx.now()).await
+    input::from_person(tx, branch, &book.items, policies, &[], cx.now()).await
 }
 
 /// The centre's way of working says what must be named.
@@ -303,7 +305,7 @@ async fn choose_patient(cx: &Cx, tx: &TenantTx, book: &Book, changes: &mut Chang
 }
 
 /// One patient is not in two places at once: worth a warning, but the desk may know better.
-async fn elsewhere(tx: &TenantTx, id: Uuid) -> Result<Vec<Refusal>, Failure> {
+pub(super) async fn elsewhere(tx: &TenantTx, id: Uuid) -> Result<Vec<Refusal>, Failure> {
     let codes: Vec<String> = tx
         .scalars(
             "SELECT other.code FROM appointments mine JOIN appointments other

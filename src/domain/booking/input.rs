@@ -60,14 +60,15 @@ pub async fn from_slot(tx: &TenantTx, items: &[SlotItem]) -> Result<Vec<WantedIt
     items
         .iter()
         .map(|item| {
-            let treatment = find(&treatments, item.treatment, "slotToken")?;
+            let treatment = find(&treatments, item.treatment, &[], "slotToken")?;
             let duration = minutes(item.minutes.unwrap_or(treatment.duration_minutes));
             Ok(WantedItem { treatment, start: item.start, duration, professional: item.professional, room: item.room })
         })
         .collect()
 }
 
-/// The treatments that a person asked for, at instants.
+/// The treatments that a person asked for, at instants. `kept`: what the appointment has already, whether or not it is still
+/// offered.
 ///
 /// # Errors
 /// Refusals that name the item's field; faults of the database.
@@ -76,6 +77,7 @@ pub async fn from_person(
     branch: &Branch,
     items: &[ItemInput],
     policies: ClockPolicies,
+    kept: &[Uuid],
     now: DateTime<Utc>,
 ) -> Result<Vec<WantedItem>, Failure> {
     if items.is_empty() {
@@ -87,7 +89,7 @@ pub async fn from_person(
     let treatments = query::treatments(tx, items.iter().map(|item| item.treatment).collect()).await?;
     let mut wanted: Vec<WantedItem> = Vec::with_capacity(items.len());
     for (at, item) in items.iter().enumerate() {
-        let treatment = find(&treatments, item.treatment, &format!("items.{at}.treatmentId"))?;
+        let treatment = find(&treatments, item.treatment, kept, &format!("items.{at}.treatmentId"))?;
         let start = instant(branch, item, at, wanted.last().map(WantedItem::end), policies)?;
         let length = item.duration_minutes.unwrap_or(treatment.duration_minutes);
         if !(5..=1440).contains(&length) {
@@ -130,9 +132,9 @@ fn check_whole(branch: &Branch, wanted: &[WantedItem], now: DateTime<Utc>) -> Re
     Ok(())
 }
 
-fn find(treatments: &[Treatment], id: Uuid, field: &str) -> Result<Treatment, Refusal> {
+fn find(treatments: &[Treatment], id: Uuid, kept: &[Uuid], field: &str) -> Result<Treatment, Refusal> {
     let found = treatments.iter().find(|treatment| treatment.id == id).ok_or_else(|| Refusal::not_found(field))?;
-    if found.active {
+    if found.active || kept.contains(&id) {
         Ok(found.clone())
     } else {
         Err(Refusal::invalid(field, format!("{} is not offered any more", found.name)))

@@ -10,6 +10,7 @@ mod consume_hold;
 pub mod expire_hold;
 pub mod hold;
 pub mod input;
+pub mod items;
 pub mod link_view;
 mod lock;
 pub mod patient_link;

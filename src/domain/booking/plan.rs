@@ -90,6 +90,8 @@ pub struct PlannedOccupancy {
     pub unit: i16,
     /// When, buffers included.
     pub during: Range<DateTime<Utc>>,
+    /// On top of others. What an overbooked appointment takes that is free, it takes as any other.
+    pub overbooked: bool,
 }
 
 /// An appointment that can be written.
@@ -191,12 +193,12 @@ fn occupancies(
                 .get(id)
                 .map(|resource| resource.free_units(&during, rules.moving))
                 .unwrap_or_default();
-            let unit = match (free.first(), rules.overbook) {
-                (Some(unit), _) => *unit,
-                (None, true) => 0,
+            let (unit, overbooked) = match (free.first(), rules.overbook) {
+                (Some(unit), _) => (*unit, false),
+                (None, true) => (0, true),
                 (None, false) => return Err(vec![taken(vec![*id], "items")]),
             };
-            occupancies.push(PlannedOccupancy { resource: *id, unit, during });
+            occupancies.push(PlannedOccupancy { resource: *id, unit, during, overbooked });
         }
     }
     occupancies.sort_by_key(|busy| (busy.resource, busy.unit, busy.during.start));

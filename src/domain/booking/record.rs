@@ -50,7 +50,7 @@ pub struct NewAppointment<'a> {
 /// Faults of the database.
 pub async fn insert(tx: &TenantTx, new: &NewAppointment<'_>, plan: &Plan) -> Result<bool, Failure> {
     let items = items_json(plan);
-    let occupancies = occupancies_json(plan, new.overbook_reason.is_some());
+    let occupancies = occupancies_json(plan);
     let local_start = plan.start.with_timezone(&new.branch.zone).naive_local();
     let busy: Option<i64> = tx
         .scalar(
@@ -100,7 +100,7 @@ pub async fn insert(tx: &TenantTx, new: &NewAppointment<'_>, plan: &Plan) -> Res
 ///
 /// # Errors
 /// Faults of the database.
-pub async fn replace(tx: &TenantTx, id: Uuid, plan: &Plan, overbooked: bool) -> Result<bool, Failure> {
+pub async fn replace(tx: &TenantTx, id: Uuid, plan: &Plan) -> Result<bool, Failure> {
     tx.run(
         "WITH gone AS (DELETE FROM appointment_items WHERE appointment_id = $1)
          DELETE FROM occupancies WHERE appointment_id = $1",
@@ -122,7 +122,7 @@ pub async fn replace(tx: &TenantTx, id: Uuid, plan: &Plan, overbooked: bool) -> 
                  ON CONFLICT DO NOTHING RETURNING 1
              )
              SELECT count(*) FROM busy",
-            [id.into(), items_json(plan).into(), occupancies_json(plan, overbooked).into()],
+            [id.into(), items_json(plan).into(), occupancies_json(plan).into()],
         )
         .await?;
     Ok(complete(busy, plan))
@@ -150,7 +150,7 @@ fn items_json(plan: &Plan) -> serde_json::Value {
         .collect()
 }
 
-fn occupancies_json(plan: &Plan, overbooked: bool) -> serde_json::Value {
+fn occupancies_json(plan: &Plan) -> serde_json::Value {
     plan.occupancies
         .iter()
         .map(|busy| {
@@ -159,7 +159,7 @@ fn occupancies_json(plan: &Plan, overbooked: bool) -> serde_json::Value {
                 "unit": busy.unit,
                 "from_at": busy.during.start,
                 "to_at": busy.during.end,
-                "overbooked": overbooked,
+                "overbooked": busy.overbooked,
             })
         })
         .collect()

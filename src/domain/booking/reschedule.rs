@@ -5,9 +5,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{
-    book::{overbook_refusals, require_named},
+    book::{elsewhere, overbook_refusals, require_named},
     hold::outcome_id,
     input::{self, ClockPolicies, ItemInput},
+    items,
     lock::lock,
     plan::Rules,
     record::{self, ChangeKind, Happened},
@@ -49,22 +50,33 @@ pub struct Reschedule {
     pub notify: bool,
 }
 
+/// What came of it.
+#[derive(Clone, Debug)]
+pub struct Moved {
+    /// The appointment.
+    pub id: Uuid,
+    /// What the desk should know; nothing of it was in the way.
+    pub warnings: Vec<Refusal>,
+}
+
 /// Moves the appointment. It is BOOKED again: who had confirmed the old time has not confirmed the new one.
 ///
 /// # Errors
 /// Refusals of the contract; faults.
-pub async fn run(cx: &Cx, actor: &Actor, input: Reschedule) -> Result<Uuid, Failure> {
+pub async fn run(cx: &Cx, actor: &Actor, input: Reschedule) -> Result<Moved, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Anywhere)?;
     secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &input)).await
 }
 
-async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uuid>, Failure> {
+async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Moved>, Failure> {
     let now = cx.now();
     let receipt = Receipt::new(actor, "rescheduleAppointment", input.key, input)?;
     let tx = cx.write(actor).await?;
     if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
+        let id = outcome_id(&outcome)?;
+        let warnings = elsewhere(&tx, id).await?;
         tx.commit().await?;
-        return outcome_id(&outcome).map(Tried::Done);
+        return Ok(Tried::Done(Moved { id, warnings }));
     }
     let locked = lock(&tx, actor, input.id, Some(input.version), "appointmentId").await?;
     actor.require(Permission::AgendaWrite, Scope::Branch(locked.branch))?;
@@ -88,11 +100,14 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
     let profile = query::profile(&tx).await?;
     require_named(&input.items, profile.operating_mode)?;
     let policies = ClockPolicies { gap: GapPolicy::Reject, overlap: OverlapPolicy::Reject };
-    let wanted = input::from_person(&tx, &branch, &input.items, policies, now).await?;
+    let before = items::booked(&tx, branch.id, locked.id).await?;
+    let kept: Vec<Uuid> = before.iter().map(|item| item.treatment).collect();
+    let wanted = input::from_person(&tx, &branch, &input.items, policies, &kept, now).await?;
     let rules =
         Rules { mode: profile.operating_mode, moving: Some(locked.id), overbook: input.overbook, online: false };
-    let plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
-    if !record::replace(&tx, locked.id, &plan, input.overbook).await? {
+    let mut plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
+    items::keep_prices(&mut plan, before);
+    if !record::replace(&tx, locked.id, &plan).await? {
         tx.rollback().await?;
         return Ok(Tried::Outrun(Box::new(Outrun { branch, wanted, rules, plan })));
     }
@@ -149,6 +164,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Uui
         after: plan.facts().and(facts!({ "revision": revision, "overbooked": input.overbook })),
     };
     let change = happened.moved_from(&locked.resources, &(locked.start..locked.end));
+    let warnings = elsewhere(&tx, locked.id).await?;
     cx.commit(tx, Changes::one(actor, change)).await?;
-    Ok(Tried::Done(locked.id))
+    Ok(Tried::Done(Moved { id: locked.id, warnings }))
 }

@@ -137,7 +137,8 @@ impl BookingChannel {
 pub enum ExceptionKind {
     /// Closed for a reason of the centre's own.
     Closed,
-    /// Works although it usually does not. A closure at the same time wins.
+    /// Works although it usually does not. A closure at the same time wins. Those of a whole branch are everybody's and
+    /// everything's there, except of professionals who have no working hours in the branch at all.
     ExtraHours,
     /// Taken for something that is no appointment.
     Block,

@@ -22,7 +22,7 @@ use crate::{
             transition::{self, Transition},
             view,
         },
-        refusal::Failure,
+        refusal::{Failure, Refusal},
     },
     schema::{
         agenda::types::{Appointment, AppointmentStatus},
@@ -103,8 +103,10 @@ impl BookingMutation {
     ) -> Result<RescheduleAppointmentPayload, ApiError> {
         let reader = staff(ctx)?;
         let moved = async { reschedule::run(&reader.cx, &reader.actor, input.into_domain(&reader.ids)?).await };
-        let (id, user_errors) = payload(moved.await, Some(reader))?;
-        Ok(RescheduleAppointmentPayload { appointment: read(reader, id).await?, user_errors })
+        let (moved, user_errors) = payload(moved.await, Some(reader))?;
+        let appointment = read(reader, moved.as_ref().map(|moved| moved.id)).await?;
+        let warnings = as_errors(reader, moved.map(|moved| moved.warnings).unwrap_or_default());
+        Ok(RescheduleAppointmentPayload { appointment, warnings, user_errors })
     }
 
     /// Moves an appointment to another state. `Appointment.allowedTransitions` lists the states it can go to; asking
@@ -168,8 +170,11 @@ async fn book_payload(
     let (booked, user_errors) = payload(result, Some(reader))?;
     let appointment = read(reader, booked.as_ref().map(|booked| booked.id)).await?;
     let (replayed, warnings) = booked.map(|booked| (booked.replayed, booked.warnings)).unwrap_or_default();
-    let warnings = warnings.into_iter().map(|warning| UserError::new(warning, Some(reader))).collect();
-    Ok(BookAppointmentPayload { appointment, replayed, warnings, user_errors })
+    Ok(BookAppointmentPayload { appointment, replayed, warnings: as_errors(reader, warnings), user_errors })
+}
+
+fn as_errors(reader: &Arc<Reader>, warnings: Vec<Refusal>) -> Vec<UserError> {
+    warnings.into_iter().map(|warning| UserError::new(warning, Some(reader))).collect()
 }
 
 /// The appointment as it is now.

@@ -153,6 +153,8 @@ pub struct BookAppointmentPayload {
 pub struct RescheduleAppointmentPayload {
     /// The appointment at its new time.
     pub appointment: Option<Appointment>,
+    /// What the desk should know; nothing of it was in the way.
+    pub warnings: Vec<UserError>,
     /// Why it did not happen; empty: it did.
     pub user_errors: Vec<UserError>,
 }

@@ -358,7 +358,7 @@ pub struct TenantProfileInput {
 impl TenantProfileInput {
     pub(super) fn open(self) -> Result<update_profile::Input, Failure> {
         let logo_url = match (self.logo_attachment_id, patch(self.logo_url)) {
-            // No attachment can be this centre's before centres can upload.
+            // Files are private; a logo is for everybody.
             (MaybeUndefined::Value(_), _) => return Err(Refusal::not_found("logoAttachmentId").into()),
             (MaybeUndefined::Null, Patch::Keep) => Patch::Clear,
             (_, logo_url) => logo_url.map(|url| url.0),
@@ -402,7 +402,7 @@ impl ResourceFilter {
 /// Which treatments.
 #[derive(InputObject, Clone, Debug, Default)]
 pub struct TreatmentFilter {
-    /// That somebody who works there does.
+    /// That somebody who works there does, or that need nobody: only a room or equipment.
     pub branch_id: Option<ID>,
     /// Under this heading.
     pub category_id: Option<ID>,

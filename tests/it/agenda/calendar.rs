@@ -95,6 +95,21 @@ async fn extra_hours_add_and_closures_take_away_and_win() {
     assert_eq!(hours(&one.open), pairs(&[("13T13:00", "13T17:00")]));
     assert_eq!(one.blocks.iter().map(|block| block.whole_branch).collect::<Vec<_>>(), [false, true]);
     assert_eq!(hours(&calendar.resources[&beto].working), pairs(&[("13T13:00", "13T17:00")]));
+
+    // Extra hours of the whole branch are everybody's who works in it.
+    let carla = centre.professional("Carla", branch).await;
+    centre.works(carla, branch, &[]).await;
+    let box_1 = centre.room("Box 1", branch, 1).await;
+    exception(None, "EXTRA_HOURS", "2026-07-18T13:00:00Z", "2026-07-18T15:00:00Z").await;
+    let saturday = load(&centre, branch, at("2026-07-18T04:00:00Z")..at("2026-07-19T04:00:00Z"), None).await;
+    let working = |id: &Uuid| hours(&saturday.resources[id].working);
+    for one in [ana, beto, box_1] {
+        assert_eq!(working(&one), pairs(&[("18T13:00", "18T15:00")]));
+    }
+    assert!(working(&carla).is_empty(), "who has no hours in the branch gets none by them");
+    exception(Some(carla), "EXTRA_HOURS", "2026-07-18T14:00:00Z", "2026-07-18T15:00:00Z").await;
+    let saturday = load(&centre, branch, at("2026-07-18T04:00:00Z")..at("2026-07-19T04:00:00Z"), None).await;
+    assert_eq!(hours(&saturday.resources[&carla].working), pairs(&[("18T14:00", "18T15:00")]));
 }
 
 #[tokio::test]
@@ -112,7 +127,7 @@ async fn units_are_free_unless_an_active_appointment_that_is_no_expired_hold_tak
     let booked = centre.book(new("2026-07-13T14:00:00Z").in_room(hall).buffers(10, 10)).await;
     centre.book(new("2026-07-13T14:00:00Z").in_room(hall).overbooked()).await;
     centre.book(new("2026-07-13T15:00:00Z").in_room(hall).status("CANCELLED")).await;
-    centre.book(new("2026-07-13T16:00:00Z").in_room(hall).held_until("2026-07-13T12:05:00Z")).await;
+    let held = centre.book(new("2026-07-13T16:00:00Z").in_room(hall).held_until("2026-07-13T12:05:00Z")).await;
     centre.book(new("2026-07-13T17:00:00Z").in_room(hall).held_until("2026-07-13T12:00:00Z")).await;
     centre.book(Booking::new(elsewhere, rosa, treatment, "2026-07-13T14:00:00Z", 30).with(ana)).await;
 
@@ -123,8 +138,9 @@ async fn units_are_free_unless_an_active_appointment_that_is_no_expired_hold_tak
     assert_eq!(free("2026-07-13T13:40:00Z", None), [0, 1]);
     assert_eq!(free("2026-07-13T13:50:00Z", None), [1], "the buffer before");
     assert_eq!(free("2026-07-13T14:30:00Z", None), [1], "the buffer after");
-    assert_eq!(free("2026-07-13T14:00:00Z", None), [1], "an overbooked one takes no unit");
-    assert_eq!(free("2026-07-13T14:00:00Z", Some(booked)), [0, 1], "it is not in its own way");
+    assert_eq!(free("2026-07-13T14:00:00Z", None), [1], "one on top of another takes the same unit");
+    assert_eq!(free("2026-07-13T14:00:00Z", Some(booked)), [1], "and is there when that one goes");
+    assert_eq!(free("2026-07-13T16:00:00Z", Some(held)), [0, 1], "nobody is in the own way");
     assert_eq!(free("2026-07-13T15:00:00Z", None), [0, 1], "a cancelled one takes nothing");
     assert_eq!(free("2026-07-13T16:00:00Z", None), [1], "a hold takes");
     assert_eq!(free("2026-07-13T17:00:00Z", None), [0, 1], "until it has run out");

@@ -32,7 +32,9 @@ fn document(name: &str) -> String {
         }
         "publicBook" => ("($input: PublicBookInput!) { publicBook(input: $input)", "replayed warnings { ...E }"),
         "holdSlot" => ("($input: HoldSlotInput!) { holdSlot(input: $input)", ""),
-        "rescheduleAppointment" => ("($input: RescheduleInput!) { rescheduleAppointment(input: $input)", ""),
+        "rescheduleAppointment" => {
+            ("($input: RescheduleInput!) { rescheduleAppointment(input: $input)", "warnings { ...E }")
+        }
         "transitionAppointment" => (
             "($id: ID!, $version: Int!, $to: AppointmentStatus!, $reason: String, $key: IdempotencyKey) {
                  transitionAppointment(id: $id, version: $version, to: $to, reason: $reason, idempotencyKey: $key)",

@@ -7,9 +7,12 @@ use super::{
     Clinic,
     api::{call, done, key, refusal, refused},
 };
-use crate::support::{
-    fingerprint::fingerprint,
-    fixtures::{Booking, Centre},
+use crate::{
+    centre::text,
+    support::{
+        fingerprint::fingerprint,
+        fixtures::{Booking, Centre},
+    },
 };
 
 #[tokio::test]
@@ -164,7 +167,7 @@ async fn outside_of_working_hours_takes_a_permission_and_a_reason() {
 }
 
 #[tokio::test]
-async fn what_lies_on_top_of_others_is_in_nobodys_way_and_chooses_a_free_room() {
+async fn what_lies_on_top_of_others_takes_what_is_free_as_any_other_and_stays_when_they_go() {
     let clinic = Clinic::open().await;
     let (ana, berta) = (clinic.professionals[0], clinic.professionals[1]);
     let start = "2026-07-14T10:00:00-04:00";
@@ -174,11 +177,41 @@ async fn what_lies_on_top_of_others_is_in_nobodys_way_and_chooses_a_free_room() 
     on_top["overbookReason"] = json!("urgencia");
     let second = done(&clinic.book(&on_top).await);
     assert_eq!(second["items"][0]["room"]["name"], "Box 2", "a room that is free, although it need not be");
-    // Only the first blocks: when it goes, its time is free although the other is still there.
+    assert_eq!(refused(&clinic.book(&clinic.input(berta, start)).await).0, "SLOT_TAKEN", "both rooms are taken");
+    let on_top = "SELECT string_agg(r.name, ', ') FROM occupancies o JOIN resources r ON r.id = o.resource_id WHERE o.overbooked";
+    assert_eq!(text(&clinic.centre, on_top, vec![]).await, "Ana", "the room holds by the constraint");
+    // When the first goes, the patient who was put on top of it is still there.
     let cancelled = json!({"id": first["id"], "version": 1, "to": "CANCELLED"});
     done(&call(&clinic.admin, "transitionAppointment", cancelled).await);
-    clinic.booked(ana, start).await;
+    assert_eq!(refused(&clinic.book(&clinic.input(ana, start)).await).0, "SLOT_TAKEN");
     clinic.booked(berta, start).await;
+}
+
+#[tokio::test]
+async fn out_of_hours_where_nobody_is_in_the_way_nothing_is_booked_on_top() {
+    let clinic = Clinic::open().await;
+    let (ana, start) = (clinic.professionals[0], "2026-07-14T21:00:00-04:00");
+    let mut late = clinic.input(ana, start);
+    late["overbook"] = json!(true);
+    late["overbookReason"] = json!("urgencia");
+    assert_eq!(done(&clinic.book(&late).await)["overbooked"], true);
+    assert_eq!(clinic.centre.count("SELECT count(*) FROM occupancies WHERE overbooked").await, 0);
+}
+
+#[tokio::test]
+async fn a_hold_of_the_caller_is_explained_by_what_it_holds_and_is_not_in_its_own_way() {
+    let clinic = Clinic::open().await;
+    let day = ["2026-07-14T08:00:00-04:00", "2026-07-14T20:00:00-04:00"];
+    let slot = clinic.slots(&clinic.admin, false, day[0], day[1]).await[0].clone();
+    let held = done(&call(&clinic.admin, "holdSlot", super::public::hold(&slot)).await);
+    let mut input = clinic.input(clinic.professionals[0], day[0]);
+    (input["holdId"], input["items"]) = (held["id"].clone(), json!([]));
+    let query = "query($input: BookAppointmentInput!) { explainUnavailable(input: $input) { cause } }";
+    let why = async || clinic.admin.ok(query, json!({ "input": input })).await["explainUnavailable"].take();
+    assert_eq!(why().await, json!([]));
+    let closed = "UPDATE resources SET active = false WHERE kind = 'ROOM'";
+    clinic.centre.run(closed, vec![]).await;
+    assert_eq!(why().await[0]["cause"], "INACTIVE");
 }
 
 #[tokio::test]
@@ -227,10 +260,17 @@ async fn a_new_patient_is_created_once_and_found_by_document() {
 async fn a_patient_in_two_places_at_once_is_worth_a_warning() {
     let clinic = Clinic::open().await;
     let first = clinic.booked(clinic.professionals[0], "2026-07-14T10:00:00-04:00").await;
-    let payload = clinic.book(&clinic.input(clinic.professionals[1], "2026-07-14T10:15:00-04:00")).await;
+    let input = clinic.input(clinic.professionals[1], "2026-07-14T10:15:00-04:00");
+    let payload = clinic.book(&input).await;
     done(&payload);
     assert_eq!(payload["warnings"][0]["field"], json!(["patientId"]));
     assert!(payload["warnings"][0]["message"].as_str().unwrap().contains(first["code"].as_str().unwrap()), "{payload}");
+    let again = clinic.book(&input).await;
+    assert_eq!(
+        (&again["replayed"], &again["warnings"]),
+        (&json!(true), &payload["warnings"]),
+        "sent again, said again"
+    );
     let payload = clinic.book(&clinic.input(clinic.professionals[1], "2026-07-14T10:45:00-04:00")).await;
     assert_eq!(payload["warnings"], json!([]));
 }

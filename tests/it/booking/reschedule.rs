@@ -11,6 +11,7 @@ use horae::{
         },
         refusal::{Code, Failure},
     },
+    schema::id::Kind,
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -223,4 +224,37 @@ async fn version(clinic: &Clinic, id: Uuid) -> i32 {
     let version: Option<i32> = tx.scalar("SELECT version FROM appointments WHERE id = $1", [id.into()]).await.unwrap();
     tx.commit().await.unwrap();
     version.unwrap()
+}
+
+#[tokio::test]
+async fn what_is_moved_keeps_its_price_and_a_treatment_that_is_no_longer_offered() {
+    let clinic = Clinic::open().await;
+    let ana = clinic.professionals[0];
+    clinic.centre.run("UPDATE treatments SET price_minor = 10000", vec![]).await;
+    let one = clinic.booked(ana, "2026-07-14T10:00:00-04:00").await;
+    clinic.centre.run("UPDATE treatments SET price_minor = 15000, active = false", vec![]).await;
+    let mut input = to(&clinic, &one, ana, "2026-07-14T12:00:00-04:00");
+    let after = done(&moved(&clinic.admin, &input).await);
+    assert_eq!(after["items"][0]["price"], one["items"][0]["price"]);
+
+    let other = clinic.centre.treatment("Otra", 30).await;
+    clinic.centre.run("UPDATE treatments SET active = false WHERE id = $1", vec![other.into()]).await;
+    input = to(&clinic, &after, ana, "2026-07-14T13:00:00-04:00");
+    input["items"][0]["treatmentId"] = clinic.id(Kind::Treatment, other);
+    assert_eq!(refused(&moved(&clinic.admin, &input).await), refusal("INVALID", "items.0.treatmentId"));
+}
+
+#[tokio::test]
+async fn who_is_moved_onto_another_appointment_of_the_own_is_worth_a_warning() {
+    let clinic = Clinic::open().await;
+    let (ana, berta) = (clinic.professionals[0], clinic.professionals[1]);
+    let first = clinic.booked(ana, "2026-07-14T10:00:00-04:00").await;
+    let second = clinic.booked(berta, "2026-07-14T12:00:00-04:00").await;
+    let input = to(&clinic, &second, berta, "2026-07-14T10:15:00-04:00");
+    for _ in 0..2 {
+        let payload = moved(&clinic.admin, &input).await;
+        done(&payload);
+        let message = payload["warnings"][0]["message"].as_str().unwrap();
+        assert!(message.contains(first["code"].as_str().unwrap()), "{payload}");
+    }
 }
