@@ -118,12 +118,20 @@ pub(super) fn classify(error: &SmtpError, stage: Stage) -> SendError {
 fn blames_the_address(code: &str, text: &str, stage: Stage) -> bool {
     match enhanced_status(text) {
         Some(enhanced) => {
-            let about_recipient =
-                matches!(enhanced, "5.1.0" | "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1");
+            let about_recipient = matches!(enhanced, "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1");
             about_recipient && matches!(stage, Stage::Recipient | Stage::Content)
         }
-        None => stage == Stage::Recipient && matches!(code, "550" | "551" | "553"),
+        None => stage == Stage::Recipient && matches!(code, "550" | "551" | "553") && !names_another_cause(text),
     }
+}
+
+/// Whether a reply without an enhanced code speaks of what relays refuse in answer to RCPT and the address has no part
+/// in: who may relay, a sender that cannot be verified, a policy. Rather one dead address too many than a living one less.
+fn names_another_cause(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["relay", "sender", "verif", "authent", "rcpthosts", "permit", "denied", "block", "policy", "spam", "#5.7"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 fn enhanced_status(text: &str) -> Option<&str> {
@@ -161,6 +169,17 @@ mod tests {
             ("550", "5.1.7 Sender address refused", Stage::Recipient, false),
             ("554", "Transaction failed", Stage::Recipient, false),
             ("550", "spam", Stage::Content, false),
+            ("550", "5.1.0 <citas@centro.example> sender rejected", Stage::Recipient, false),
+            ("550", "relay not permitted", Stage::Recipient, false),
+            ("550", "Relaying denied", Stage::Recipient, false),
+            ("550", "Verification failed for <citas@centro.example> Sender verify failed", Stage::Recipient, false),
+            ("550", "Authentication required", Stage::Recipient, false),
+            ("551", "User not local; this host is not permitted", Stage::Recipient, false),
+            ("553", "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", Stage::Recipient, false),
+            ("550", "Your host is BLOCKED", Stage::Recipient, false),
+            ("550", "rejected by local policy", Stage::Recipient, false),
+            ("550", "looks like spam", Stage::Recipient, false),
+            ("550", "sorry, no mailbox here by that name. (#5.1.1)", Stage::Recipient, true),
         ] {
             assert_eq!(blames_the_address(code, text, stage), expected, "{code} {text} {stage:?}");
         }
