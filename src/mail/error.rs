@@ -26,8 +26,9 @@ pub enum SendError {
         /// mailbox, a policy block or a refused sender is not the address's fault and gives false.
         address_rejected: bool,
     },
-    /// No conversation came about: name resolution, connection, TLS or log-in failed. The mail was never offered.
-    #[error("the relay could not be reached: {detail}")]
+    /// No conversation came about: name resolution, connection, TLS or log-in failed, or the relay takes nothing from our
+    /// sender. The mail was never offered.
+    #[error("the relay could not be reached or takes no mail from here: {detail}")]
     Unreachable {
         /// The innermost cause, for operators.
         detail: String,
@@ -80,8 +81,10 @@ impl SendError {
 pub(super) enum Stage {
     /// Connecting, greeting, TLS and log-in.
     Connect,
-    /// `MAIL FROM`.
+    /// `MAIL FROM` with nothing in it that is of this mail.
     Sender,
+    /// `MAIL FROM` that asks for SMTPUTF8, which the mail's own address may need.
+    SenderUtf8,
     /// `RCPT TO`.
     Recipient,
     /// The `DATA` command, before any content.
@@ -109,6 +112,10 @@ pub(super) fn classify(error: &SmtpError, stage: Stage) -> SendError {
     }
     if error.is_transient() {
         return SendError::Transient { reply };
+    }
+    if stage == Stage::Sender {
+        // All mails have the same sender: one that is suspended must not make an end of each of them.
+        return SendError::Unreachable { detail: reply };
     }
     SendError::Permanent { address_rejected: blames_the_address(&code, &detail, stage), reply }
 }
