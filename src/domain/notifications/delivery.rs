@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use links::Links;
-pub use results::{give_up, put_back, refused, sent};
+pub use results::{give_up, leave_open, put_back, refused, sent};
 
 use super::{
     EmailKind, EmailStatus,
@@ -168,7 +168,7 @@ fn judge(row: Row, now: DateTime<Utc>) -> Result<Judged, Failure> {
     let (kind, status) = (EmailKind::parse(&row.kind)?, EmailStatus::parse(&row.status)?);
     let repeated = match status {
         EmailStatus::Scheduled => false,
-        // The worker that marked it fell silent, before, during or after the hand-over.
+        // The worker that marked it fell silent, before, during or after the hand-over, or never heard the relay's answer.
         EmailStatus::Sending if kind.is_repeated_when_unsure() => true,
         EmailStatus::Sending => {
             return Ok(Judged::Drops((EmailStatus::Failed, "the worker fell silent during the hand-over")));
