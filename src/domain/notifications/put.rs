@@ -135,8 +135,8 @@ pub(super) use input_emails;
 
 /// Writes the mails of the relation `chosen` and enqueues their jobs. `$2` is the present.
 ///
-/// A key that exists already and has not been sent is scheduled anew (an appointment that moved away and back); one
-/// that was sent, or is just being sent, stays as it is.
+/// A key that exists already and has not been sent is scheduled anew (an appointment that moved away and back, an address
+/// that was corrected); one that was sent, or is just being sent, stays as it is.
 macro_rules! put_chosen_emails {
     () => {
         ", put AS (
@@ -151,7 +151,7 @@ macro_rules! put_chosen_emails {
                  SET recipient = EXCLUDED.recipient, status = EXCLUDED.status, scheduled_local = EXCLUDED.scheduled_local,
                      time_zone = EXCLUDED.time_zone, due_at = EXCLUDED.due_at, expires_at = EXCLUDED.expires_at,
                      revision = EXCLUDED.revision, request_id = EXCLUDED.request_id, updated_at = EXCLUDED.updated_at
-                 WHERE m.status IN ('SCHEDULED', 'CANCELLED', 'EXPIRED')
+                 WHERE m.status IN ('SCHEDULED', 'CANCELLED', 'EXPIRED', 'SUPPRESSED')
                      AND (m.status, m.due_at, m.expires_at, m.revision, m.recipient)
                          IS DISTINCT FROM (EXCLUDED.status, EXCLUDED.due_at, EXCLUDED.expires_at, EXCLUDED.revision, EXCLUDED.recipient)
              RETURNING m.id, m.status, m.due_at, m.scheduled_local, m.time_zone, m.request_id

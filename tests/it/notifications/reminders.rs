@@ -138,6 +138,60 @@ async fn sweeps_write_a_reminder_once() {
 }
 
 #[tokio::test]
+async fn an_address_that_is_corrected_gets_the_reminder_that_was_held_back() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let tx = desk.tx().await;
+    tx.run(
+        "INSERT INTO suppressions (id, email, reason, at) VALUES ($1, 'gone@example.com', 'HARD_BOUNCE', $2)",
+        [desk.app.app.cx.new_id().into(), desk.app.now().into()],
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let booked = desk.book(&branch, "2026-07-14T19:00:00Z", "gone@example.com").await;
+    let far = desk.book(&branch, "2026-07-16T19:00:00Z", "gone@example.com").await;
+    desk.at("2026-07-13T13:00:00Z").await;
+    let held_back = states(&[("APPOINTMENT_CONFIRMATION", "SUPPRESSED"), (REMINDER, "SUPPRESSED")]);
+    assert_eq!(desk.states(booked.id).await, held_back);
+    let tx = desk.tx().await;
+    tx.run("UPDATE patients SET email = 'maria@example.com'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-13T13:15:00Z").await;
+    let waits = states(&[("APPOINTMENT_CONFIRMATION", "SUPPRESSED"), (REMINDER, "SCHEDULED")]);
+    assert_eq!(desk.states(booked.id).await, waits);
+    desk.at("2026-07-14T12:00:00Z").await;
+    desk.at("2026-07-16T12:00:00Z").await;
+    let sent = states(&[("APPOINTMENT_CONFIRMATION", "SUPPRESSED"), (REMINDER, "SENT")]);
+    assert_eq!((desk.states(booked.id).await, desk.states(far.id).await), (sent.clone(), sent));
+    assert!(desk.sent().iter().all(|mail| mail.to.contains("maria@")));
+}
+
+#[tokio::test]
+async fn who_is_inactive_and_booked_again_is_reminded() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-20T19:00:00Z", "maria@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE patients SET status = 'INACTIVE'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-20T12:00:00Z").await;
+    assert!(desk.states(booked.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned())));
+}
+
+#[tokio::test]
+async fn a_branch_that_takes_no_more_bookings_still_reminds() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-20T19:00:00Z", "maria@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE branches SET active = false WHERE id = $1", [branch.id.into()]).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-20T12:00:00Z").await;
+    assert!(desk.states(booked.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned())));
+}
+
+#[tokio::test]
 async fn a_new_reminder_time_moves_the_reminders_that_wait() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
