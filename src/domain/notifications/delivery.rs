@@ -235,6 +235,9 @@ fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, row: &Row, content
     if !is_wanted(kind, &content) {
         return Err("the appointment has changed");
     }
+    if kind.is_to_patient() && content.patient_has_died() {
+        return Err("the patient has died");
+    }
     // It was moved while an earlier attempt had the mail: nothing of the row has followed.
     if content.start <= cx.now() {
         return Err("the appointment has begun");

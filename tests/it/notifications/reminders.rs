@@ -180,6 +180,26 @@ async fn who_is_inactive_and_booked_again_is_reminded() {
 }
 
 #[tokio::test]
+async fn nobody_writes_to_a_patient_who_has_died() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &["front@alfa.test"]).await;
+    let soon = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    let far = desk.book(&branch, "2026-07-20T19:00:00Z", "ana@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE patients SET status = 'DECEASED'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    for at in ["2026-07-13T12:05:00Z", "2026-07-14T12:00:00Z"] {
+        desk.at(at).await;
+    }
+    desk.cancel(&far).await;
+    desk.at("2026-07-20T12:00:00Z").await;
+    assert!(desk.sent().iter().all(|mail| mail.to.contains("front@")), "{:?}", desk.sent());
+    let told_nobody = states(&[("APPOINTMENT_CONFIRMATION", "CANCELLED"), ("CENTRE_COPY", "SENT")]);
+    assert_eq!(desk.states(far.id).await, told_nobody);
+    assert!(desk.states(soon.id).await.contains(&(REMINDER.to_owned(), "CANCELLED".to_owned())));
+}
+
+#[tokio::test]
 async fn a_branch_that_takes_no_more_bookings_still_reminds() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
