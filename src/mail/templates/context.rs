@@ -36,8 +36,8 @@ pub struct Branch {
 pub struct Item {
     /// What is done.
     pub treatment: String,
-    /// Who does it.
-    pub professional: String,
+    /// Who does it; none where a room is all that is booked.
+    pub professional: Option<String>,
     /// Where in the branch.
     pub room: Option<String>,
 }
@@ -307,12 +307,12 @@ impl AppointmentMail {
             items: vec![
                 Item {
                     treatment: pick("Limpieza facial profunda", "Deep facial cleansing"),
-                    professional: "Catalina Rojas".to_owned(),
+                    professional: Some("Catalina Rojas".to_owned()),
                     room: Some("Box 3".to_owned()),
                 },
                 Item {
                     treatment: pick("Evaluación dermatológica", "Skin assessment"),
-                    professional: "Dr. Andrés Peña".to_owned(),
+                    professional: Some("Dr. Andrés Peña".to_owned()),
                     room: None,
                 },
             ],

@@ -58,7 +58,7 @@ impl AppointmentMail {
                 .iter()
                 .map(|item| Item {
                     treatment: item.treatment.clone(),
-                    professional: item.professional.clone().unwrap_or_default(),
+                    professional: item.professional.clone(),
                     room: item.room.clone(),
                 })
                 .collect(),
@@ -78,8 +78,8 @@ impl AppointmentMail {
             .items
             .iter()
             .map(|item| {
-                let who = words.with.replace("{}", &one_line(&item.professional));
-                format!("{}, {who}", one_line(&item.treatment))
+                let who = item.professional.as_deref().map(|name| words.with.replace("{}", &one_line(name)));
+                [Some(one_line(&item.treatment)), who].into_iter().flatten().collect::<Vec<_>>().join(", ")
             })
             .collect();
         description.push(format!("{}: {}", words.code, one_line(&self.code)));
