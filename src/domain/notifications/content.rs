@@ -69,6 +69,12 @@ impl AppointmentContent {
         self.patient_status.as_deref() == Some("DECEASED")
     }
 
+    /// Whether it was asked for online and waits to be approved.
+    #[must_use]
+    pub fn awaits_approval(&self) -> bool {
+        self.status == "PENDING_APPROVAL"
+    }
+
     /// Whether it was asked for online and not approved.
     #[must_use]
     pub fn is_refused(&self) -> bool {

@@ -76,6 +76,8 @@ pub struct AppointmentMail {
     pub confirm_url: Option<String>,
     /// Cancels or moves the appointment; https.
     pub cancel_url: Option<String>,
+    /// Whether the centre has still to approve it.
+    pub awaits_approval: bool,
 }
 
 /// What a mail about somebody's account needs.
@@ -319,6 +321,7 @@ impl AppointmentMail {
             code: "H7K-29Q".to_owned(),
             confirm_url: Some("https://citas.example/c/3fA9?action=confirm&lang=x".to_owned()),
             cancel_url: Some("https://citas.example/c/3fA9?action=change&lang=x".to_owned()),
+            awaits_approval: false,
         }
     }
 }

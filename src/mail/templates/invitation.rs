@@ -65,6 +65,7 @@ impl AppointmentMail {
             code: content.code.clone(),
             confirm_url: None,
             cancel_url: None,
+            awaits_approval: content.awaits_approval(),
         }
     }
 
@@ -98,6 +99,7 @@ impl AppointmentMail {
             location: location.join(", "),
             organizer: identity.organizer,
             attendee: identity.attendee,
+            tentative: self.awaits_approval,
         };
         CalendarPart { method, ics: event.to_ics(method), file_name: words.calendar_file.to_owned() }
     }
