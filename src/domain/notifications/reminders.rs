@@ -45,6 +45,11 @@ pub(super) fn reminder(about: &About<'_>, branch: &Branch, to: &str, known_at: D
     Some(email.at_local(due.date.and_time(due.time), branch.zone))
 }
 
+/// The key of the reminder of the day that an appointment is on, whether or not there is one to write.
+pub(super) fn key_of_day(about: &About<'_>, branch: &Branch) -> String {
+    key(about.appointment, about.start.with_timezone(&branch.zone).date_naive())
+}
+
 fn key(appointment: Uuid, date: NaiveDate) -> String {
     format!("remind:{appointment}:{date}")
 }

@@ -345,7 +345,11 @@ fn context(kind: EmailKind, about: &AboutAppointment, appointment: AppointmentMa
         EmailKind::AppointmentConfirmation => MailContext::AppointmentConfirmation(appointment),
         EmailKind::AppointmentReminder => MailContext::AppointmentReminder(appointment),
         EmailKind::AppointmentRescheduled => {
-            MailContext::AppointmentRescheduled { previous_starts_at: previous(about.previous_start)?, appointment }
+            let before = previous(about.previous_start)?;
+            MailContext::AppointmentRescheduled {
+                previous_starts_at: Some(before).filter(|before| *before != content.start),
+                appointment,
+            }
         }
         EmailKind::AppointmentCancelled => {
             let (reason, refused) = (content.cancel_reason.clone(), content.is_refused());

@@ -125,8 +125,8 @@ pub enum MailContext {
     AppointmentRescheduled {
         /// The appointment as it is now.
         appointment: AppointmentMail,
-        /// When it was before.
-        previous_starts_at: DateTime<Utc>,
+        /// When it was before; none: it begins when it did, and something else is another.
+        previous_starts_at: Option<DateTime<Utc>>,
     },
     /// To the patient, after a cancellation.
     AppointmentCancelled {
@@ -241,7 +241,7 @@ impl MailContext {
                 patient_email: Some("maria.fernanda@example.com".to_owned()),
             },
             MailKind::AppointmentRescheduled => Self::AppointmentRescheduled {
-                previous_starts_at: appointment.starts_at - TimeDelta::days(2),
+                previous_starts_at: Some(appointment.starts_at - TimeDelta::days(2)),
                 appointment,
             },
             MailKind::Invite => Self::Invite(AccountMail::sample()),

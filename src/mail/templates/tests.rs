@@ -53,6 +53,21 @@ fn the_words_for_a_request_that_is_refused() {
 }
 
 #[test]
+fn the_words_for_a_move_that_leaves_the_time_as_it_was() {
+    for locale in Locale::ALL {
+        let mut mail = MailContext::sample(MailKind::AppointmentRescheduled, locale);
+        if let MailContext::AppointmentRescheduled { previous_starts_at, .. } = &mut mail {
+            *previous_starts_at = None;
+        }
+        let rendered = templates().render(&mail, locale).unwrap();
+        let name = format!("appointment_changed_{}", locale.language_tag());
+        insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, format!("Subject: {}\n\n{}", rendered.subject, rendered.text));
+        });
+    }
+}
+
+#[test]
 fn the_html_is_a_complete_and_small_document() {
     let templates = templates();
     for (kind, locale, mail) in every_sample() {

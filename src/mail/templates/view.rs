@@ -157,7 +157,7 @@ fn when(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, loca
         vec![format!("({})", zone_note(appointment.starts_at, zone, locale))],
     );
     match mail {
-        MailContext::AppointmentRescheduled { previous_starts_at, .. } => {
+        MailContext::AppointmentRescheduled { previous_starts_at: Some(previous_starts_at), .. } => {
             now.label = words.when_now;
             let before = previous_starts_at.with_timezone(&zone);
             let mut was = Row::date_and_time(words.when_before, long_date_time(&before, locale), Vec::new());
@@ -170,6 +170,7 @@ fn when(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, loca
         }
         MailContext::AppointmentConfirmation(_)
         | MailContext::AppointmentReminder(_)
+        | MailContext::AppointmentRescheduled { previous_starts_at: None, .. }
         | MailContext::CentreCopy { .. }
         | MailContext::Invite(_)
         | MailContext::PasswordReset(_) => vec![now],

@@ -102,6 +102,27 @@ async fn the_reminder_follows_a_move_and_is_dropped_with_a_cancellation() {
 }
 
 #[tokio::test]
+async fn a_late_reminder_is_not_lost_to_a_quiet_move_within_its_day() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut quiet = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    let mut told = desk.book(&branch, "2026-07-14T19:00:00Z", "ana@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    // Both wait at this hour; nothing has run since it struck.
+    desk.app.clock.set("2026-07-14T12:00:30Z".parse().unwrap());
+    desk.move_to(&branch, &mut quiet, "2026-07-14T20:00:00Z", false).await;
+    desk.move_to(&branch, &mut told, "2026-07-14T20:00:00Z", true).await;
+    desk.at("2026-07-14T12:02:00Z").await;
+    desk.at("2026-07-14T12:15:00Z").await;
+    let confirmed = ("APPOINTMENT_CONFIRMATION", "SENT");
+    assert_eq!(desk.states(quiet.id).await, states(&[confirmed, (REMINDER, "SENT")]));
+    let told_of_the_move = states(&[confirmed, (REMINDER, "CANCELLED"), ("APPOINTMENT_RESCHEDULED", "SENT")]);
+    assert_eq!(desk.states(told.id).await, told_of_the_move);
+    let reminder = desk.sent().into_iter().rfind(|mail| mail.to.contains("maria@")).unwrap();
+    assert!(reminder.text.contains("DTSTART;TZID=America/Santiago:20260714T160000"), "{}", reminder.text);
+}
+
+#[tokio::test]
 async fn after_an_outage_late_reminders_go_out_and_too_late_ones_expire() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
