@@ -281,7 +281,14 @@ impl Runner for SendMail {
 
     fn limits(&self) -> Limits {
         // About five hours of asking a relay that says "later".
-        Limits { tries: 30, together: TOGETHER, longest_pause_s: LONGEST_PAUSE_S, ..Limits::default() }
+        Limits {
+            tries: 30,
+            // A relay that hangs must not hold up reminders being written and holds expiring.
+            leaves_room: true,
+            together: TOGETHER,
+            longest_pause_s: LONGEST_PAUSE_S,
+            ..Limits::default()
+        }
     }
 
     async fn run(&self, run: &Run, job: &ClaimedJob) -> Outcome {
