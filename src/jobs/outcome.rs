@@ -50,6 +50,8 @@ pub struct Limits {
     pub tries: i32,
     /// Most of this kind at once in one worker; none: as many as there are slots.
     pub at_once: Option<usize>,
+    /// It waits for somebody outside, who may hang: a quarter of the slots stays free of it, so that other work goes on.
+    pub leaves_room: bool,
     /// Most that are run together, if they are of one tenant and one cause; they are also a tenant's one turn.
     pub together: usize,
     /// Longest pause between two tries, in seconds.
@@ -62,6 +64,6 @@ impl Default for Limits {
     /// 8 tries within about four minutes, any number at once, each by itself.
     fn default() -> Self {
         let longest_run = std::time::Duration::from_secs(600);
-        Self { tries: 8, at_once: None, together: 1, longest_pause_s: 300, longest_run }
+        Self { tries: 8, at_once: None, leaves_room: false, together: 1, longest_pause_s: 300, longest_run }
     }
 }

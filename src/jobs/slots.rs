@@ -8,6 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
+use super::Limits;
 use crate::db::{ClaimedJob, Lane, TenantId};
 
 /// The running jobs of one worker, counted.
@@ -57,13 +58,20 @@ impl Slots {
 impl Counts {
     /// How many more bulk jobs may run: they leave a quarter of the slots to what somebody waits for.
     pub(super) fn bulk_free(&self, slots: usize) -> usize {
-        (slots - slots / 4).saturating_sub(self.bulk).min(slots.saturating_sub(self.all))
+        three_quarters(slots).saturating_sub(self.bulk).min(slots.saturating_sub(self.all))
     }
 
     /// How many more of a kind may run.
-    pub(super) fn kind_free(&self, kind: &str, at_once: Option<usize>, slots: usize) -> usize {
-        at_once.unwrap_or(slots).saturating_sub(self.kinds.get(kind).copied().unwrap_or_default())
+    pub(super) fn kind_free(&self, kind: &str, limits: &Limits, slots: usize) -> usize {
+        let slots = if limits.leaves_room { three_quarters(slots) } else { slots };
+        let most = limits.at_once.map_or(slots, |at_once| at_once.min(slots));
+        most.saturating_sub(self.kinds.get(kind).copied().unwrap_or_default())
     }
+}
+
+/// What those may take that leave room to others.
+pub(super) fn three_quarters(slots: usize) -> usize {
+    slots - slots / 4
 }
 
 impl Drop for Slot {
@@ -139,8 +147,21 @@ mod tests {
     fn a_kinds_cap_counts_what_runs() {
         let slots = Arc::new(Slots::default());
         let _one = slots.take(&job("a", Lane::Transactional));
-        assert_eq!(slots.counts().kind_free("a", Some(2), 16), 1);
-        assert_eq!(slots.counts().kind_free("a", Some(1), 16), 0);
-        assert_eq!(slots.counts().kind_free("b", None, 16), 16);
+        let at_once = |at_once| Limits { at_once, ..Limits::default() };
+        assert_eq!(slots.counts().kind_free("a", &at_once(Some(2)), 16), 1);
+        assert_eq!(slots.counts().kind_free("a", &at_once(Some(1)), 16), 0);
+        assert_eq!(slots.counts().kind_free("b", &at_once(None), 16), 16);
+    }
+
+    #[test]
+    fn what_waits_for_others_leaves_a_quarter_of_the_slots_there_are() {
+        let slots = Arc::new(Slots::default());
+        let limits = Limits { leaves_room: true, ..Limits::default() };
+        for (all, most) in [(1, 1), (4, 3), (16, 12), (64, 48)] {
+            assert_eq!(slots.counts().kind_free("a", &limits, all), most);
+        }
+        let _one = slots.take(&job("a", Lane::Transactional));
+        assert_eq!(slots.counts().kind_free("a", &limits, 16), 11);
+        assert_eq!(slots.counts().kind_free("a", &Limits { at_once: Some(2), ..limits }, 16), 1);
     }
 }

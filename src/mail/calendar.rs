@@ -41,6 +41,8 @@ pub struct CalendarEvent {
     pub organizer: Mailbox,
     /// The patient; none: it is not said for whom.
     pub attendee: Option<Mailbox>,
+    /// Asked for, and not approved so far.
+    pub tentative: bool,
 }
 
 /// The UID of an appointment: its id, made worldwide unique by the tenant's domain.
@@ -52,6 +54,7 @@ impl CalendarEvent {
     /// The whole iCalendar object, CRLF, lines folded at 75 octets.
     pub fn to_ics(&self, method: CalendarMethod) -> String {
         let status = match method {
+            CalendarMethod::Request | CalendarMethod::Publish if self.tentative => "TENTATIVE",
             CalendarMethod::Request | CalendarMethod::Publish => "CONFIRMED",
             CalendarMethod::Cancel => "CANCELLED",
         };

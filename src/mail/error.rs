@@ -26,8 +26,9 @@ pub enum SendError {
         /// mailbox, a policy block or a refused sender is not the address's fault and gives false.
         address_rejected: bool,
     },
-    /// No conversation came about: name resolution, connection, TLS or log-in failed. The mail was never offered.
-    #[error("the relay could not be reached: {detail}")]
+    /// No conversation came about: name resolution, connection, TLS or log-in failed, or the relay takes nothing from our
+    /// sender. The mail was never offered.
+    #[error("the relay could not be reached or takes no mail from here: {detail}")]
     Unreachable {
         /// The innermost cause, for operators.
         detail: String,
@@ -80,8 +81,10 @@ impl SendError {
 pub(super) enum Stage {
     /// Connecting, greeting, TLS and log-in.
     Connect,
-    /// `MAIL FROM`.
+    /// `MAIL FROM` with nothing in it that is of this mail.
     Sender,
+    /// `MAIL FROM` that asks for SMTPUTF8, which the mail's own address may need.
+    SenderUtf8,
     /// `RCPT TO`.
     Recipient,
     /// The `DATA` command, before any content.
@@ -110,6 +113,10 @@ pub(super) fn classify(error: &SmtpError, stage: Stage) -> SendError {
     if error.is_transient() {
         return SendError::Transient { reply };
     }
+    if stage == Stage::Sender {
+        // All mails have the same sender: one that is suspended must not make an end of each of them.
+        return SendError::Unreachable { detail: reply };
+    }
     SendError::Permanent { address_rejected: blames_the_address(&code, &detail, stage), reply }
 }
 
@@ -118,12 +125,20 @@ pub(super) fn classify(error: &SmtpError, stage: Stage) -> SendError {
 fn blames_the_address(code: &str, text: &str, stage: Stage) -> bool {
     match enhanced_status(text) {
         Some(enhanced) => {
-            let about_recipient =
-                matches!(enhanced, "5.1.0" | "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1");
+            let about_recipient = matches!(enhanced, "5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1");
             about_recipient && matches!(stage, Stage::Recipient | Stage::Content)
         }
-        None => stage == Stage::Recipient && matches!(code, "550" | "551" | "553"),
+        None => stage == Stage::Recipient && matches!(code, "550" | "551" | "553") && !names_another_cause(text),
     }
+}
+
+/// Whether a reply without an enhanced code speaks of what relays refuse in answer to RCPT and the address has no part
+/// in: who may relay, a sender that cannot be verified, a policy. Rather one dead address too many than a living one less.
+fn names_another_cause(text: &str) -> bool {
+    let text = text.to_lowercase();
+    ["relay", "sender", "verif", "authent", "rcpthosts", "permit", "denied", "block", "policy", "spam", "#5.7"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 fn enhanced_status(text: &str) -> Option<&str> {
@@ -161,6 +176,17 @@ mod tests {
             ("550", "5.1.7 Sender address refused", Stage::Recipient, false),
             ("554", "Transaction failed", Stage::Recipient, false),
             ("550", "spam", Stage::Content, false),
+            ("550", "5.1.0 <citas@centro.example> sender rejected", Stage::Recipient, false),
+            ("550", "relay not permitted", Stage::Recipient, false),
+            ("550", "Relaying denied", Stage::Recipient, false),
+            ("550", "Verification failed for <citas@centro.example> Sender verify failed", Stage::Recipient, false),
+            ("550", "Authentication required", Stage::Recipient, false),
+            ("551", "User not local; this host is not permitted", Stage::Recipient, false),
+            ("553", "sorry, that domain isn't in my list of allowed rcpthosts (#5.7.1)", Stage::Recipient, false),
+            ("550", "Your host is BLOCKED", Stage::Recipient, false),
+            ("550", "rejected by local policy", Stage::Recipient, false),
+            ("550", "looks like spam", Stage::Recipient, false),
+            ("550", "sorry, no mailbox here by that name. (#5.1.1)", Stage::Recipient, true),
         ] {
             assert_eq!(blames_the_address(code, text, stage), expected, "{code} {text} {stage:?}");
         }

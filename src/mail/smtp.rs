@@ -125,7 +125,7 @@ impl SmtpMailer {
                     return Err(error);
                 }
                 // The relay had closed the idle connection; nothing was offered on it, so a fresh one is no repeat.
-                Ok(Err(Refusal::Smtp(error, Stage::Sender))) if reused && is_gone(&error) => {}
+                Ok(Err(Refusal::Smtp(error, Stage::Sender | Stage::SenderUtf8))) if reused && is_gone(&error) => {}
                 Ok(Err(Refusal::Smtp(error, stage))) => {
                     self.settle(connection, &error, stage).await;
                     return Err(classify(&error, stage));
@@ -151,7 +151,11 @@ impl SmtpMailer {
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
         match tokio::time::timeout(self.connect_timeout, self.relay.connect()).await {
             Ok(connected) => connected,
-            Err(_elapsed) => Err(SendError::Timeout { may_have_been_delivered: false }),
+            // As one that refuses the connection: no mail is at fault.
+            Err(_elapsed) => {
+                let detail = format!("no answer within {:?}", self.connect_timeout);
+                Err(SendError::Unreachable { detail })
+            }
         }
     }
 
@@ -241,7 +245,7 @@ async fn offer(
     content_sent: &AtomicBool,
 ) -> Result<Response, Refusal> {
     let (from, to) = (&mail.from.email, &mail.to.email);
-    let mut parameters = Vec::new();
+    let (mut parameters, mut stage) = (Vec::new(), Stage::Sender);
     if !AsRef::<str>::as_ref(from).is_ascii() || !AsRef::<str>::as_ref(to).is_ascii() {
         if !connection.server_info().supports_feature(Extension::SmtpUtfEight) {
             return Err(Refusal::Unsendable(SendError::unsendable(
@@ -249,11 +253,9 @@ async fn offer(
             )));
         }
         parameters.push(MailParameter::SmtpUtfEight);
+        stage = Stage::SenderUtf8;
     }
-    connection
-        .command(Mail::new(Some(from.clone()), parameters))
-        .await
-        .map_err(|error| Refusal::Smtp(error, Stage::Sender))?;
+    connection.command(Mail::new(Some(from.clone()), parameters)).await.map_err(|error| Refusal::Smtp(error, stage))?;
     connection
         .command(Rcpt::new(to.clone(), Vec::new()))
         .await

@@ -4,7 +4,7 @@ Prints "READY <port>" and then obeys one JSON command per line on standard input
 when standard input ends, so it never outlives the test that started it.
 
 Commands
-  {"cmd": "rule", "recipient": null | "a@b", "stage": "connect" | "rcpt" | "data",
+  {"cmd": "rule", "recipient": null | "a@b", "stage": "connect" | "mail" | "rcpt" | "data",
    "action": "ok" | "reply" | "drop" | "slow", "reply": "450 4.2.1 ...", "ms": 500, "times": null | n}
       Behave so for this recipient (null: for all); n times, then as before. The newest matching rule wins.
   {"cmd": "clear_rules"}
@@ -108,6 +108,14 @@ class Handler:
         session.host_name = hostname
         reply = await self.obey(server, "connect", [])
         return responses if reply is None else [reply or "421 gone"]
+
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        reply = await self.obey(server, "mail", [])
+        if reply is not None:
+            return reply or "421 gone"
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
 
     async def handle_RCPT(self, server, session, envelope, address, options):
         self.sink.rcpt += 1

@@ -221,6 +221,7 @@ async fn insert(
         revision: 0,
         start: plan.start,
         previous_start: None,
+        only_time_changed: false,
         patient_email: patient.mail_address().map(str::to_owned),
         send_confirmation: book.send_confirmation,
         booked_at: now,

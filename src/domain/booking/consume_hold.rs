@@ -113,6 +113,7 @@ pub(super) async fn in_tx(
             revision: 0,
             start: hold.start_at,
             previous_start: None,
+            only_time_changed: false,
             patient_email: patient.mail_address().map(str::to_owned),
             send_confirmation: terms.send_confirmation,
             booked_at: now,

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{plan::Plan, status::AppointmentStatus};
+use super::{lock::Locked, plan::Plan, status::AppointmentStatus};
 use crate::{
     db::TenantTx,
     domain::{
@@ -261,6 +261,15 @@ impl Plan {
         let mut ids: Vec<Uuid> = self.occupancies.iter().map(|busy| busy.resource).collect();
         ids.dedup();
         ids
+    }
+
+    /// Whether it is what is booked already, at another time.
+    #[must_use]
+    pub fn only_moves(&self, from: &Locked) -> bool {
+        let treatments = self.items.iter().map(|item| item.slot.treatment);
+        self.end - self.start == from.end - from.start
+            && treatments.eq(from.treatments.iter().copied())
+            && BTreeSet::from_iter(self.resources()) == BTreeSet::from_iter(from.resources.iter().copied())
     }
 
     /// What the audit trail may tell of it.

@@ -175,6 +175,7 @@ async fn mail(cx: &Cx, tx: &TenantTx, locked: &Locked, to: AppointmentStatus) ->
         revision: locked.revision,
         start: locked.start,
         previous_start: None,
+        only_time_changed: false,
         patient_email: locked.patient_email.clone(),
         send_confirmation: locked.send_confirmation,
         booked_at: cx.now(),

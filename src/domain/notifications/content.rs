@@ -39,6 +39,7 @@ pub struct AppointmentContent {
     pub cancel_reason: Option<String>,
     pub items: Vec<ContentItem>,
     pub patient_name: String,
+    pub patient_status: Option<String>,
     pub patient_email: Option<String>,
     pub patient_phone: Option<String>,
     pub contact_name: Option<String>,
@@ -62,6 +63,18 @@ impl AppointmentContent {
         patient.or(self.contact_name.as_deref().zip(self.contact_email.as_deref()))
     }
 
+    /// Whether the patient has died: nobody is to be told of appointments any more.
+    #[must_use]
+    pub fn patient_has_died(&self) -> bool {
+        self.patient_status.as_deref() == Some("DECEASED")
+    }
+
+    /// Whether it was asked for online and waits to be approved.
+    #[must_use]
+    pub fn awaits_approval(&self) -> bool {
+        self.status == "PENDING_APPROVAL"
+    }
+
     /// Whether it was asked for online and not approved.
     #[must_use]
     pub fn is_refused(&self) -> bool {
@@ -81,6 +94,7 @@ struct Row {
     cancel_reason: Option<String>,
     items: Value,
     patient_name: Option<String>,
+    patient_status: Option<String>,
     patient_email: Option<String>,
     patient_phone: Option<String>,
     contact_name: Option<String>,
@@ -123,7 +137,7 @@ pub async fn of_appointments(
                          LEFT JOIN resources w ON w.id = i.professional_id LEFT JOIN resources r ON r.id = i.room_id
                      WHERE i.appointment_id = a.id), '[]') AS items,
                  concat_ws(' ', p.given_names, p.paternal_surname, p.maternal_surname) AS patient_name,
-                 p.email AS patient_email, p.phones[1] AS patient_phone, a.contact_name, a.contact_email,
+                 p.status AS patient_status, p.email AS patient_email, p.phones[1] AS patient_phone, a.contact_name, a.contact_email,
                  b.name AS branch_name, b.time_zone, b.address, b.phone AS branch_phone, b.email AS branch_email,
                  c.trade_name AS centre_name, c.locale AS centre_locale, c.logo_url AS centre_logo
              FROM appointments a JOIN branches b ON b.id = a.branch_id CROSS JOIN centre_profile c
@@ -150,6 +164,7 @@ impl TryFrom<Row> for AppointmentContent {
             cancel_reason: row.cancel_reason,
             items: serde_json::from_value(row.items).map_err(|error| Failure::fault(format!("items: {error}")))?,
             patient_name: row.patient_name.unwrap_or_default(),
+            patient_status: row.patient_status,
             patient_email: row.patient_email,
             patient_phone: row.patient_phone,
             contact_name: row.contact_name,

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use links::Links;
-pub use results::{give_up, put_back, refused, sent};
+pub use results::{give_up, leave_open, put_back, refused, sent};
 
 use super::{
     EmailKind, EmailStatus,
@@ -168,7 +168,7 @@ fn judge(row: Row, now: DateTime<Utc>) -> Result<Judged, Failure> {
     let (kind, status) = (EmailKind::parse(&row.kind)?, EmailStatus::parse(&row.status)?);
     let repeated = match status {
         EmailStatus::Scheduled => false,
-        // The worker that marked it fell silent, before, during or after the hand-over.
+        // The worker that marked it fell silent, before, during or after the hand-over, or never heard the relay's answer.
         EmailStatus::Sending if kind.is_repeated_when_unsure() => true,
         EmailStatus::Sending => {
             return Ok(Judged::Drops((EmailStatus::Failed, "the worker fell silent during the hand-over")));
@@ -234,6 +234,9 @@ fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, row: &Row, content
     let content = content.cloned().ok_or("what it is about is gone")?;
     if !is_wanted(kind, &content) {
         return Err("the appointment has changed");
+    }
+    if kind.is_to_patient() && content.patient_has_died() {
+        return Err("the patient has died");
     }
     // It was moved while an earlier attempt had the mail: nothing of the row has followed.
     if content.start <= cx.now() {

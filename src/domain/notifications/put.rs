@@ -133,13 +133,18 @@ macro_rules! input_emails {
 }
 pub(super) use input_emails;
 
-/// Writes the mails of the relation `chosen` and enqueues their jobs. `$2` is the present.
+/// Writes the mails of the relation `chosen` and enqueues their jobs, or those of another relation like `put`. `$2` is the
+/// present.
 ///
-/// A key that exists already and has not been sent is scheduled anew (an appointment that moved away and back); one
-/// that was sent, or is just being sent, stays as it is.
+/// A key that exists already and has not been sent is scheduled anew (an appointment that moved away and back, an address
+/// that was corrected); one that was sent, or is just being sent, stays as it is.
 macro_rules! put_chosen_emails {
     () => {
-        ", put AS (
+        put_chosen_emails!("put")
+    };
+    ($enqueued:literal) => {
+        concat!(
+            ", put AS (
              INSERT INTO email_messages AS m (id, kind, dedup_key, recipient, status, scheduled_local, time_zone, due_at,
                  expires_at, message_id, related_id, revision, previous_start, request_id, created_at, updated_at)
              SELECT id, kind, dedup_key, recipient,
@@ -151,7 +156,7 @@ macro_rules! put_chosen_emails {
                  SET recipient = EXCLUDED.recipient, status = EXCLUDED.status, scheduled_local = EXCLUDED.scheduled_local,
                      time_zone = EXCLUDED.time_zone, due_at = EXCLUDED.due_at, expires_at = EXCLUDED.expires_at,
                      revision = EXCLUDED.revision, request_id = EXCLUDED.request_id, updated_at = EXCLUDED.updated_at
-                 WHERE m.status IN ('SCHEDULED', 'CANCELLED', 'EXPIRED')
+                 WHERE m.status IN ('SCHEDULED', 'CANCELLED', 'EXPIRED', 'SUPPRESSED')
                      AND (m.status, m.due_at, m.expires_at, m.revision, m.recipient)
                          IS DISTINCT FROM (EXCLUDED.status, EXCLUDED.due_at, EXCLUDED.expires_at, EXCLUDED.revision, EXCLUDED.recipient)
              RETURNING m.id, m.status, m.due_at, m.scheduled_local, m.time_zone, m.request_id
@@ -159,7 +164,10 @@ macro_rules! put_chosen_emails {
          SELECT queue.enqueue('mail.send', id::text, jsonb_build_object('email_id', id)
              || CASE WHEN request_id IS NULL THEN '{}' ELSE jsonb_build_object('cause', jsonb_build_object('request_id', request_id)) END,
              due_at, 0::smallint, time_zone, scheduled_local::date, scheduled_local::time)::text
-         FROM put WHERE status = 'SCHEDULED'"
+         FROM ",
+            $enqueued,
+            " WHERE status = 'SCHEDULED'"
+        )
     };
 }
 pub(super) use put_chosen_emails;

@@ -45,6 +45,11 @@ pub(super) fn reminder(about: &About<'_>, branch: &Branch, to: &str, known_at: D
     Some(email.at_local(due.date.and_time(due.time), branch.zone))
 }
 
+/// The key of the reminder of the day that an appointment is on, whether or not there is one to write.
+pub(super) fn key_of_day(about: &About<'_>, branch: &Branch) -> String {
+    key(about.appointment, about.start.with_timezone(&branch.zone).date_naive())
+}
+
 fn key(appointment: Uuid, date: NaiveDate) -> String {
     format!("remind:{appointment}:{date}")
 }
@@ -73,7 +78,8 @@ struct Upcoming {
 pub async fn materialise(cx: &Cx, actor: &Actor) -> Result<usize, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Centre)?;
     let tx = cx.read(actor).await?;
-    let branches: Vec<Uuid> = tx.scalars("SELECT id FROM branches WHERE active ORDER BY id", []).await?;
+    // Also those that take no more bookings: what is booked there still lies ahead.
+    let branches: Vec<Uuid> = tx.scalars("SELECT id FROM branches ORDER BY id", []).await?;
     tx.commit().await?;
     let mut seen = 0;
     for id in branches {
@@ -137,12 +143,14 @@ async fn upcoming(
             "SELECT a.id, a.start_at, a.revision, coalesce(a.moved_at, a.created_at) AS known_at, coalesce(p.email, a.contact_email) AS email
              FROM appointments a JOIN patients p ON p.id = a.patient_id
              WHERE a.branch_id = $1 AND (a.start_at, a.id) > ($2, $3) AND a.start_at <= $4
-                 AND a.status IN ('BOOKED', 'CONFIRMED') AND coalesce(p.email, a.contact_email) IS NOT NULL AND p.status = 'ACTIVE'
+                 AND a.status IN ('BOOKED', 'CONFIRMED') AND coalesce(p.email, a.contact_email) IS NOT NULL AND p.status <> 'DECEASED'
                  AND ($5 OR NOT EXISTS (
                      SELECT 1 FROM email_messages m
                      WHERE m.related_id = a.id AND m.kind = 'APPOINTMENT_REMINDER' AND m.revision = a.revision
                          -- One that was sent again by hand does not stand for that of the day.
-                         AND m.status <> 'CANCELLED' AND m.dedup_key LIKE 'remind:%'))
+                         AND m.status <> 'CANCELLED' AND m.dedup_key LIKE 'remind:%'
+                         -- Nor does one that was held back, once there is another address.
+                         AND NOT (m.status = 'SUPPRESSED' AND m.recipient <> lower(coalesce(p.email, a.contact_email)))))
              ORDER BY a.start_at, a.id LIMIT $6",
             [
                 branch.id.into(),

@@ -136,6 +136,9 @@ async fn content_now(
     if !is_wanted(kind, &content) {
         return Err(invalid("the appointment is not any more in the state that this mail speaks of"));
     }
+    if kind.is_to_patient() && content.patient_has_died() {
+        return Err(invalid("the patient has died"));
+    }
     let recipient = if kind.is_to_patient() {
         content
             .addressee()

@@ -18,6 +18,9 @@ use crate::{
 /// Changes of one appointment within this time become one mail.
 const COALESCING: Duration = Duration::seconds(60);
 
+/// So long before the appointment a confirmation is there, if the branch's delay leaves no more.
+const CONFIRMED_BEFORE: Duration = Duration::hours(1);
+
 /// What the mails of an appointment depend on.
 #[derive(Clone, Debug)]
 pub struct AppointmentTimes {
@@ -29,6 +32,8 @@ pub struct AppointmentTimes {
     pub start: DateTime<Utc>,
     /// Its start before it was moved; only a move needs it.
     pub previous_start: Option<DateTime<Utc>>,
+    /// Whether a move changed its time alone: who, where and what are as they were.
+    pub only_time_changed: bool,
     /// Where the patient's mails go; none: nobody is written to.
     pub patient_email: Option<String>,
     /// Whether the booking is to be confirmed by mail.
@@ -37,14 +42,19 @@ pub struct AppointmentTimes {
     pub booked_at: DateTime<Utc>,
 }
 
-/// A booking: the confirmation and the centre's copies after the branch's delay, and the reminder if it falls into the
-/// next 48 hours.
+/// When a confirmation is due at the latest: an hour before the appointment, or at once.
+fn latest_confirmation(start: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+    now.max(start - CONFIRMED_BEFORE)
+}
+
+/// A booking: the confirmation and the centre's copies after the branch's delay, earlier where the appointment is near, and
+/// the reminder if it falls into the next 48 hours.
 ///
 /// # Errors
 /// Faults of the database.
 pub async fn on_booked(cx: &Cx, tx: &TenantTx, branch: &Branch, a: &AppointmentTimes) -> Result<(), Failure> {
     let about = About::new(cx, tx.tenant(), a.id, a.revision, a.start);
-    let due = a.booked_at + branch.confirmation_delay;
+    let due = latest_confirmation(a.start, a.booked_at).min(a.booked_at + branch.confirmation_delay);
     let mut emails: Vec<NewEmail> = Vec::new();
     if let Some(to) = a.patient_email.as_deref() {
         if a.send_confirmation {
@@ -65,7 +75,8 @@ pub async fn on_booked(cx: &Cx, tx: &TenantTx, branch: &Branch, a: &AppointmentT
 
 /// A move. A confirmation that still waits goes out once with the new data and says enough; otherwise, if `notify`,
 /// the patient is told of the move, and several moves in a minute are one mail. Who is about to be told of a move is told
-/// of where a quiet one leads. The reminder follows the new date.
+/// of where a quiet one leads, and of nothing once it is back where the patient knows it to be. The reminder follows the
+/// new date; one that is late already still goes out after a quiet move within its day, because nothing else tells of it.
 ///
 /// # Errors
 /// A fault without `previous_start`; faults of the database.
@@ -82,24 +93,28 @@ pub async fn on_rescheduled(
     if let Some(to) = a.patient_email.as_deref() {
         emails.extend(reminders::reminder(&about, branch, to, now));
         let previous = a.previous_start.ok_or_else(|| Failure::fault("a move without the time before it"))?;
-        let key = format!("resched:{}:{}", a.id, a.revision);
+        // The key says whether the time is all that is new.
+        let word = if a.only_time_changed { "resched" } else { "changed" };
+        let key = format!("{word}:{}:{}", a.id, a.revision);
         let email = about.email(EmailKind::AppointmentRescheduled, key, to, now + COALESCING);
         emails.push(email.moved_from(previous));
     }
     let keys: Vec<String> = emails.iter().map(|email| email.dedup_key.clone()).collect();
+    let kept = (!notify).then(|| reminders::key_of_day(&about, branch));
     tx.run(
         concat!(
             input_emails!(),
             ", moved AS (
                  UPDATE appointments SET moved_at = $2 WHERE id = $3
              ), waiting AS (
-                 -- Waiting confirmations and copies take the new data with them; waiting reminders of another date and
-                 -- mails about an earlier move are overtaken.
+                 -- Waiting confirmations and copies take the new data with them, in time for it; waiting reminders of another
+                 -- date and mails about an earlier move are overtaken.
                  UPDATE email_messages SET
-                     status = CASE WHEN kind IN ('APPOINTMENT_CONFIRMATION', 'CENTRE_COPY') THEN status ELSE 'CANCELLED' END,
+                     status = CASE WHEN kind IN ('APPOINTMENT_CONFIRMATION', 'CENTRE_COPY') OR dedup_key = $8 THEN status ELSE 'CANCELLED' END,
+                     due_at = CASE WHEN kind IN ('APPOINTMENT_CONFIRMATION', 'CENTRE_COPY') THEN least(due_at, $9) ELSE due_at END,
                      revision = $4, expires_at = $5, updated_at = $2
                  WHERE related_id = $3 AND status = 'SCHEDULED' AND dedup_key <> ALL ($6)
-                 RETURNING id, kind, status, previous_start
+                 RETURNING id, kind, status, previous_start, due_at, scheduled_local, time_zone, request_id
              ), known AS (
                  -- The patient still knows the time before the move that no mail has told of yet.
                  SELECT min(previous_start) AS start FROM waiting WHERE kind = 'APPOINTMENT_RESCHEDULED'
@@ -110,9 +125,18 @@ pub async fn on_rescheduled(
                  FROM input i CROSS JOIN known
                  WHERE i.kind <> 'APPOINTMENT_RESCHEDULED'
                      OR (($7 OR known.start IS NOT NULL)
-                         AND NOT EXISTS (SELECT 1 FROM waiting WHERE waiting.kind = 'APPOINTMENT_CONFIRMATION'))
+                         AND NOT EXISTS (SELECT 1 FROM waiting WHERE waiting.kind = 'APPOINTMENT_CONFIRMATION')
+                         -- Back where the patient knows it to be, and nothing else has changed untold: nothing to tell.
+                         AND NOT (coalesce(known.start, i.previous_start) = $5 AND i.dedup_key LIKE 'resched:%' AND NOT EXISTS (
+                             SELECT 1 FROM email_messages m
+                             WHERE m.related_id = $3 AND m.kind = 'APPOINTMENT_RESCHEDULED'
+                                 AND m.dedup_key NOT LIKE 'resched:%' AND m.status IN ('SCHEDULED', 'CANCELLED'))))
              )",
-            put_chosen_emails!(),
+            put_chosen_emails!(
+                "(SELECT * FROM put
+                  UNION ALL SELECT id, status, due_at, scheduled_local, time_zone, request_id FROM waiting
+                  WHERE kind IN ('APPOINTMENT_CONFIRMATION', 'CENTRE_COPY') AND due_at = $9) enqueued"
+            ),
             " UNION ALL SELECT queue.cancel('mail.send', array_agg(id::text))::text FROM waiting WHERE status = 'CANCELLED'"
         ),
         [
@@ -123,6 +147,8 @@ pub async fn on_rescheduled(
             a.start.into(),
             keys.into(),
             notify.into(),
+            kept.into(),
+            latest_confirmation(a.start, now).into(),
         ],
     )
     .await?;

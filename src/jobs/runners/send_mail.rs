@@ -112,10 +112,6 @@ impl SendMail {
         let count = |result: &'static str| {
             metrics::counter!("horae_mails_total", "kind" => mail.kind.as_str(), "result" => result).increment(1);
         };
-        if mail.repeated {
-            metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
-            tracing::warn!(email.id = %mail.id, tenant.id = %actor.tenant.id.0, "A mail may have been handed over before its worker fell silent; it is handed over again with the same Message-ID");
-        }
         let outgoing = match self.render(run, mail) {
             Ok(outgoing) => OutgoingMail { request_id: job.request_id().map(str::to_owned), ..outgoing },
             Err(why) => {
@@ -124,7 +120,12 @@ impl SendMail {
                 return Ok(Handed::Over(Outcome::Done));
             }
         };
-        let error = match self.mailer.send(&outgoing).await {
+        let handed = self.mailer.send(&outgoing).await;
+        if mail.repeated && handed.as_ref().map_or_else(SendError::may_have_been_delivered, |_| true) {
+            metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
+            tracing::warn!(email.id = %mail.id, tenant.id = %actor.tenant.id.0, "A mail may have been handed over before; it was handed over again with the same Message-ID");
+        }
+        let error = match handed {
             Ok(_) => {
                 count("sent");
                 return Ok(Handed::Taken { subject: outgoing.subject });
@@ -143,10 +144,12 @@ impl SendMail {
             return Ok(Handed::Over(Outcome::Done));
         }
         count("later");
-        if error.may_have_been_delivered() {
-            metrics::counter!("horae_mail_repeated_handovers_total").increment(1);
+        // Who may have it already is to be told of a change meanwhile.
+        if error.may_have_been_delivered() || mail.repeated {
+            delivery::leave_open(cx, actor, mail, &text).await?;
+        } else {
+            delivery::put_back(cx, actor, mail, &text).await?;
         }
-        delivery::put_back(cx, actor, mail, &text).await?;
         Ok(Handed::Over(match error {
             // The relay is at fault and not this mail: it waits as long as it makes sense.
             SendError::Unreachable { .. } => {
@@ -278,7 +281,14 @@ impl Runner for SendMail {
 
     fn limits(&self) -> Limits {
         // About five hours of asking a relay that says "later".
-        Limits { tries: 30, together: TOGETHER, longest_pause_s: LONGEST_PAUSE_S, ..Limits::default() }
+        Limits {
+            tries: 30,
+            // A relay that hangs must not hold up reminders being written and holds expiring.
+            leaves_room: true,
+            together: TOGETHER,
+            longest_pause_s: LONGEST_PAUSE_S,
+            ..Limits::default()
+        }
     }
 
     async fn run(&self, run: &Run, job: &ClaimedJob) -> Outcome {
@@ -342,7 +352,11 @@ fn context(kind: EmailKind, about: &AboutAppointment, appointment: AppointmentMa
         EmailKind::AppointmentConfirmation => MailContext::AppointmentConfirmation(appointment),
         EmailKind::AppointmentReminder => MailContext::AppointmentReminder(appointment),
         EmailKind::AppointmentRescheduled => {
-            MailContext::AppointmentRescheduled { previous_starts_at: previous(about.previous_start)?, appointment }
+            let before = previous(about.previous_start)?;
+            MailContext::AppointmentRescheduled {
+                previous_starts_at: Some(before).filter(|before| *before != content.start),
+                appointment,
+            }
         }
         EmailKind::AppointmentCancelled => {
             let (reason, refused) = (content.cancel_reason.clone(), content.is_refused());

@@ -15,7 +15,7 @@ use crate::{
     jobs::{
         Runner,
         schedule::{Seen, enqueue_due},
-        slots::{Slot, Slots},
+        slots::{Slot, Slots, three_quarters},
     },
 };
 
@@ -179,7 +179,7 @@ impl Cell {
         }
         let kind = |runner: &Arc<dyn Runner>| {
             let limits = runner.limits();
-            let free = counts.kind_free(runner.kind(), limits.at_once, options.slots);
+            let free = counts.kind_free(runner.kind(), &limits, options.slots);
             ClaimKind { kind: runner.kind().to_owned(), free: number(free), together: number(limits.together) }
         };
         let kinds = inner.runners.values().map(kind).collect();
@@ -187,7 +187,7 @@ impl Cell {
             worker: self.worker,
             now: inner.cx.now(),
             limit: number(free),
-            per_tenant: number(options.per_tenant.unwrap_or(options.slots - options.slots / 4).max(1)),
+            per_tenant: number(options.per_tenant.unwrap_or(three_quarters(options.slots)).max(1)),
             bulk_limit: number(counts.bulk_free(options.slots)),
             kinds,
             running: counts.tenants.iter().map(|(tenant, count)| (*tenant, number(*count))).collect(),

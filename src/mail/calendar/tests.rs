@@ -23,6 +23,7 @@ fn event(starts_at: DateTime<Utc>, minutes: i64, time_zone: Tz) -> CalendarEvent
         location: "Av. Providencia 1234, of. 56, Santiago".to_owned(),
         organizer: mailbox("Centro \"Ñuñoa\" ^1", "hola@centro.example").unwrap(),
         attendee: Some(mailbox("", "maria@example.com").unwrap()),
+        tentative: false,
     }
 }
 
@@ -56,6 +57,13 @@ fn a_cancellation_is_the_same_event_with_another_method() {
     assert!(cancel.contains("SEQUENCE:3\r\n"));
     let uid = |ics: &str| value(ics, "UID").unwrap();
     assert_eq!(uid(&request), uid(&cancel));
+}
+
+#[test]
+fn a_request_is_tentative_until_it_is_called_off() {
+    let request = CalendarEvent { tentative: true, ..santiago() };
+    assert!(request.to_ics(CalendarMethod::Publish).contains("STATUS:TENTATIVE\r\n"));
+    assert!(request.to_ics(CalendarMethod::Cancel).contains("STATUS:CANCELLED\r\n"));
 }
 
 #[test]

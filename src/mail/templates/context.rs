@@ -36,8 +36,8 @@ pub struct Branch {
 pub struct Item {
     /// What is done.
     pub treatment: String,
-    /// Who does it.
-    pub professional: String,
+    /// Who does it; none where a room is all that is booked.
+    pub professional: Option<String>,
     /// Where in the branch.
     pub room: Option<String>,
 }
@@ -76,6 +76,8 @@ pub struct AppointmentMail {
     pub confirm_url: Option<String>,
     /// Cancels or moves the appointment; https.
     pub cancel_url: Option<String>,
+    /// Whether the centre has still to approve it.
+    pub awaits_approval: bool,
 }
 
 /// What a mail about somebody's account needs.
@@ -123,8 +125,8 @@ pub enum MailContext {
     AppointmentRescheduled {
         /// The appointment as it is now.
         appointment: AppointmentMail,
-        /// When it was before.
-        previous_starts_at: DateTime<Utc>,
+        /// When it was before; none: it begins when it did, and something else is another.
+        previous_starts_at: Option<DateTime<Utc>>,
     },
     /// To the patient, after a cancellation.
     AppointmentCancelled {
@@ -239,7 +241,7 @@ impl MailContext {
                 patient_email: Some("maria.fernanda@example.com".to_owned()),
             },
             MailKind::AppointmentRescheduled => Self::AppointmentRescheduled {
-                previous_starts_at: appointment.starts_at - TimeDelta::days(2),
+                previous_starts_at: Some(appointment.starts_at - TimeDelta::days(2)),
                 appointment,
             },
             MailKind::Invite => Self::Invite(AccountMail::sample()),
@@ -307,18 +309,19 @@ impl AppointmentMail {
             items: vec![
                 Item {
                     treatment: pick("Limpieza facial profunda", "Deep facial cleansing"),
-                    professional: "Catalina Rojas".to_owned(),
+                    professional: Some("Catalina Rojas".to_owned()),
                     room: Some("Box 3".to_owned()),
                 },
                 Item {
                     treatment: pick("Evaluación dermatológica", "Skin assessment"),
-                    professional: "Dr. Andrés Peña".to_owned(),
+                    professional: Some("Dr. Andrés Peña".to_owned()),
                     room: None,
                 },
             ],
             code: "H7K-29Q".to_owned(),
             confirm_url: Some("https://citas.example/c/3fA9?action=confirm&lang=x".to_owned()),
             cancel_url: Some("https://citas.example/c/3fA9?action=change&lang=x".to_owned()),
+            awaits_approval: false,
         }
     }
 }

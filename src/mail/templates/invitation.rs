@@ -58,13 +58,14 @@ impl AppointmentMail {
                 .iter()
                 .map(|item| Item {
                     treatment: item.treatment.clone(),
-                    professional: item.professional.clone().unwrap_or_default(),
+                    professional: item.professional.clone(),
                     room: item.room.clone(),
                 })
                 .collect(),
             code: content.code.clone(),
             confirm_url: None,
             cancel_url: None,
+            awaits_approval: content.awaits_approval(),
         }
     }
 
@@ -78,8 +79,8 @@ impl AppointmentMail {
             .items
             .iter()
             .map(|item| {
-                let who = words.with.replace("{}", &one_line(&item.professional));
-                format!("{}, {who}", one_line(&item.treatment))
+                let who = item.professional.as_deref().map(|name| words.with.replace("{}", &one_line(name)));
+                [Some(one_line(&item.treatment)), who].into_iter().flatten().collect::<Vec<_>>().join(", ")
             })
             .collect();
         description.push(format!("{}: {}", words.code, one_line(&self.code)));
@@ -98,6 +99,7 @@ impl AppointmentMail {
             location: location.join(", "),
             organizer: identity.organizer,
             attendee: identity.attendee,
+            tentative: self.awaits_approval,
         };
         CalendarPart { method, ics: event.to_ics(method), file_name: words.calendar_file.to_owned() }
     }

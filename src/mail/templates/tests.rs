@@ -1,8 +1,8 @@
 //! Every mail in every language: the exact words, and that hostile values stay values.
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
-use super::{AppointmentMail, Branch, Centre, Item, MailContext, MailKind, Subject, Templates};
-use crate::mail::Locale;
+use super::{AppointmentMail, Branch, Centre, EventIdentity, Item, MailContext, MailKind, Subject, Templates};
+use crate::mail::{CalendarMethod, Locale, mailbox};
 
 fn templates() -> Templates {
     Templates::new().unwrap()
@@ -46,6 +46,21 @@ fn the_words_for_a_request_that_is_refused() {
         }
         let rendered = templates().render(&mail, locale).unwrap();
         let name = format!("appointment_refused_{}", locale.language_tag());
+        insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+            insta::assert_snapshot!(name, format!("Subject: {}\n\n{}", rendered.subject, rendered.text));
+        });
+    }
+}
+
+#[test]
+fn the_words_for_a_move_that_leaves_the_time_as_it_was() {
+    for locale in Locale::ALL {
+        let mut mail = MailContext::sample(MailKind::AppointmentRescheduled, locale);
+        if let MailContext::AppointmentRescheduled { previous_starts_at, .. } = &mut mail {
+            *previous_starts_at = None;
+        }
+        let rendered = templates().render(&mail, locale).unwrap();
+        let name = format!("appointment_changed_{}", locale.language_tag());
         insta::with_settings!({ snapshot_path => "../snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
             insta::assert_snapshot!(name, format!("Subject: {}\n\n{}", rendered.subject, rendered.text));
         });
@@ -104,6 +119,37 @@ fn nothing_absent_is_printed() {
 }
 
 #[test]
+fn nobody_is_named_where_a_room_is_all_that_is_booked() {
+    let templates = templates();
+    for locale in Locale::ALL {
+        let mut mail = MailContext::sample(MailKind::AppointmentConfirmation, locale);
+        let appointment = appointment_of(&mut mail).unwrap();
+        for item in &mut appointment.items {
+            item.professional = None;
+        }
+        let centre = mailbox("Centro", "citas@centro.example").unwrap();
+        let identity = EventIdentity {
+            uid: "1@centro.example".to_owned(),
+            revision: 0,
+            stamp: appointment.starts_at,
+            organizer: centre,
+            attendee: None,
+        };
+        let ics = appointment.calendar_part(identity, CalendarMethod::Request, locale).ics.replace("\r\n ", "");
+        let rendered = templates.render(&mail, locale).unwrap();
+        let (first, second, with) = match locale {
+            Locale::Es => ("Limpieza facial profunda", "Evaluación dermatológica", "con "),
+            Locale::En => ("Deep facial cleansing", "Skin assessment", "with "),
+        };
+        let rows = format!("  {first}\n  Box 3\n\n  {second}\n\n");
+        assert!(rendered.text.contains(&rows), "{}", rendered.text);
+        assert!(ics.contains(&format!("DESCRIPTION:{first}\\n{second}\\n")), "{ics}");
+        assert!(!rendered.html.contains(&format!(">{with}")) && !rendered.html.contains("> · "));
+        assert!(rendered.html.contains(">Box 3<"), "{}", rendered.html);
+    }
+}
+
+#[test]
 fn html_and_text_say_the_same_facts() {
     let templates = templates();
     for (kind, locale, mail) in every_sample() {
@@ -146,7 +192,7 @@ fn hostile_values_are_escaped_and_cannot_break_out() {
             appointment.cancel_url = Some("https://x.example/\"onmouseover=\"alert(1)".to_owned());
             appointment.items = vec![Item {
                 treatment: hostile.to_owned(),
-                professional: hostile.to_owned(),
+                professional: Some(hostile.to_owned()),
                 room: Some(hostile.to_owned()),
             }];
             appointment.centre = centre;

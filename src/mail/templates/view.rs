@@ -129,14 +129,12 @@ fn appointment_rows(mail: &MailContext, appointment: &AppointmentMail, words: &W
         address.iter().map(|line| one_line(line)).collect(),
     ));
     for (number, item) in appointment.items.iter().enumerate() {
-        let mut who = words.with.replace("{}", &one_line(&item.professional));
-        if let Some(room) = &item.room {
-            who.push_str(" · ");
-            who.push_str(&one_line(room));
-        }
+        let who = item.professional.as_deref().map(|name| words.with.replace("{}", &one_line(name)));
+        let by = [who, item.room.as_deref().map(one_line)].into_iter().flatten().collect::<Vec<_>>().join(" · ");
         // The label once; further treatments belong to it.
         let label = if number == 0 { words.treatment } else { "" };
-        rows.push(Row::with_notes(label, one_line(&item.treatment), vec![who]));
+        let notes = if by.is_empty() { Vec::new() } else { vec![by] };
+        rows.push(Row::with_notes(label, one_line(&item.treatment), notes));
     }
     if let MailContext::AppointmentCancelled { reason: Some(reason), .. } = mail {
         let mut lines = reason.lines().map(one_line).filter(|line| !line.is_empty());
@@ -159,7 +157,7 @@ fn when(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, loca
         vec![format!("({})", zone_note(appointment.starts_at, zone, locale))],
     );
     match mail {
-        MailContext::AppointmentRescheduled { previous_starts_at, .. } => {
+        MailContext::AppointmentRescheduled { previous_starts_at: Some(previous_starts_at), .. } => {
             now.label = words.when_now;
             let before = previous_starts_at.with_timezone(&zone);
             let mut was = Row::date_and_time(words.when_before, long_date_time(&before, locale), Vec::new());
@@ -172,6 +170,7 @@ fn when(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, loca
         }
         MailContext::AppointmentConfirmation(_)
         | MailContext::AppointmentReminder(_)
+        | MailContext::AppointmentRescheduled { previous_starts_at: None, .. }
         | MailContext::CentreCopy { .. }
         | MailContext::Invite(_)
         | MailContext::PasswordReset(_) => vec![now],

@@ -242,9 +242,9 @@ impl Appointment {
     }
 
     /// Its calendar file, for whoever has the address: it needs no login and tells when, where and what, and never for
-    /// whom. The event is that of the mails (same UID, and a SEQUENCE that grows); of a cancelled appointment it takes the
-    /// entry out again. The address stays the same, also when the appointment is moved, until a day after its end. Null
-    /// in holds and after that day.
+    /// whom. The event is that of the mails (same UID, and a SEQUENCE that grows); of a request that waits to be approved
+    /// it is tentative, of a cancelled appointment it takes the entry out again. The address stays the same, also when the
+    /// appointment is moved, until a day after its end. Null in holds and after that day.
     async fn ics_url(&self) -> Result<Option<Url>, ApiError> {
         let status = status::AppointmentStatus::parse(&self.view.status)?;
         let (cx, tenant) = (&self.reader.cx, &self.reader.actor.tenant);

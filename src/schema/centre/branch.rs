@@ -225,7 +225,8 @@ impl BranchSettings {
         self.model.cash_auto_open_local_time.filter(|_| !self.reader.actor.publishable).map(LocalTime)
     }
 
-    /// How long after a booking its confirmation is sent.
+    /// How long after a booking its confirmation is sent; earlier where that would be less than an hour before the
+    /// appointment.
     async fn confirmation_delay(&self) -> Duration {
         duration(self.model.confirmation_delay)
     }

@@ -100,7 +100,8 @@ pub struct BranchInput {
     pub cash_auto_close_local_time: MaybeUndefined<LocalTime>,
     /// When cash sessions are opened; null: never. Kept; nothing goes by it yet.
     pub cash_auto_open_local_time: MaybeUndefined<LocalTime>,
-    /// How long after a booking its confirmation is sent, up to a day; 5 minutes unless you say otherwise.
+    /// How long after a booking its confirmation is sent, up to a day; 5 minutes unless you say otherwise. Earlier where
+    /// that would be less than an hour before the appointment.
     pub confirmation_delay: Option<Duration>,
     /// Who gets a copy of every confirmation, up to 10.
     pub copy_confirmations_to: Option<Vec<EmailAddress>>,

@@ -63,7 +63,7 @@ pub enum EmailKind {
 pub enum EmailStatus {
     /// Waits for its time, or for another attempt.
     Scheduled,
-    /// Is being handed over to the relay.
+    /// Is being handed over to the relay; or nobody knows whether it has been, and it will be handed over again.
     Sending,
     /// The relay has taken it.
     Sent,

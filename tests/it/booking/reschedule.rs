@@ -77,6 +77,31 @@ async fn onto_somebody_else_it_moves_with_the_permission_to_overbook_only() {
 }
 
 #[tokio::test]
+async fn the_patient_is_told_of_what_has_changed_and_of_nothing_else() {
+    let clinic = Clinic::open().await;
+    let (ana, berta) = (clinic.professionals[0], clinic.professionals[1]);
+    // One room, so that it stays the same wherever the appointment goes.
+    clinic.centre.run("UPDATE resources SET active = false WHERE id = $1", vec![clinic.rooms[1].into()]).await;
+    let run = async |instant: &str| {
+        clinic.app.clock.set(instant.parse().unwrap());
+        clinic.app.run_jobs().await;
+        clinic.app.mails().iter().map(|mail| mail.replace("=\r\n", "")).collect::<Vec<String>>()
+    };
+    let one = clinic.booked(ana, "2026-07-20T10:00:00-04:00").await;
+    assert_eq!(run("2026-07-13T12:05:00Z").await.len(), 1);
+    // There and back before anybody was told.
+    let there = done(&moved(&clinic.admin, &to(&clinic, &one, ana, "2026-07-20T11:00:00-04:00")).await);
+    let back = done(&moved(&clinic.admin, &to(&clinic, &there, ana, "2026-07-20T10:00:00-04:00")).await);
+    assert_eq!(run("2026-07-13T12:10:00Z").await.len(), 1);
+    // Somebody else, at the same time.
+    done(&moved(&clinic.admin, &to(&clinic, &back, berta, "2026-07-20T10:00:00-04:00")).await);
+    let mails = run("2026-07-13T12:15:00Z").await;
+    assert_eq!(mails.len(), 2);
+    let told = mails.iter().find(|mail| mail.contains("con Berta")).unwrap();
+    assert!(told.contains("Cambiaron los datos de su cita") && !told.contains("Antes"), "{told}");
+}
+
+#[tokio::test]
 async fn its_own_time_is_not_in_its_way_and_a_confirmation_does_not_move_along() {
     let clinic = Clinic::open().await;
     let ana = clinic.professionals[0];

@@ -107,6 +107,22 @@ async fn the_file_is_the_event_of_the_mails_through_a_move_and_a_cancellation() 
 }
 
 #[tokio::test]
+async fn the_file_of_a_request_is_tentative_until_it_is_approved() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-14T14:00:00Z", "maria@example.com").await;
+    let address = url(&desk.app, booked.id).await;
+    let uid = format!("{}@alfa.{}", booked.id, desk.app.app.cx.mail_domain);
+    for (status, said) in [("PENDING_APPROVAL", "TENTATIVE"), ("BOOKED", "CONFIRMED")] {
+        let tx = desk.tx().await;
+        tx.run("UPDATE appointments SET status = $2 WHERE id = $1", [booked.id.into(), status.into()]).await.unwrap();
+        tx.commit().await.unwrap();
+        let (_, _, file) = fetch(&desk.app, address.as_str().unwrap()).await;
+        assert_eq!(read(&[&file]), [format!("PUBLISH {uid} 0 {said} 2026-07-14T14:00:00Z False")]);
+    }
+}
+
+#[tokio::test]
 async fn a_link_ends_a_day_after_the_visit_and_no_other_word_opens_anything() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;

@@ -202,6 +202,13 @@ async fn a_relay_that_is_not_there_is_unreachable() {
     let mailer = Mailer::smtp(&settings(&sink)).unwrap();
     let error = mailer.send(&mail("k", RECIPIENT)).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
+    // Or says nothing.
+    sink.clear_rules().await;
+    sink.rule(None, At::Connect, Act::SlowMs(1_500), None).await;
+    let mailer =
+        Mailer::smtp(&SmtpSettings { connect_timeout: Duration::from_millis(300), ..settings(&sink) }).unwrap();
+    let error = mailer.send(&mail("k", RECIPIENT)).await.unwrap_err();
+    assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
     // TLS is demanded and not offered: nothing is sent in the clear.
     sink.clear_rules().await;
     let url = format!("{}?tls=required", sink.url());
@@ -209,6 +216,23 @@ async fn a_relay_that_is_not_there_is_unreachable() {
     let error = mailer.send(&mail("k", RECIPIENT)).await.unwrap_err();
     assert!(matches!(error, SendError::Unreachable { .. }), "{error:?}");
     assert_eq!(sink.messages(Which::Completed).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_sender_is_no_mails_fault() {
+    let sink = SmtpSink::start().await;
+    let mailer = Mailer::smtp(&settings(&sink)).unwrap();
+    let reply = "550 5.7.1 Your account is suspended";
+    sink.rule(None, At::Mail, Act::Reply(reply), Some(1)).await;
+    let error = mailer.send(&mail("k", RECIPIENT)).await.unwrap_err();
+    assert_eq!(error, SendError::Unreachable { detail: reply.to_owned() });
+    mailer.send(&mail("k", RECIPIENT)).await.unwrap();
+    assert_eq!(sink.connections().await, 1);
+    // What only an address with letters outside ASCII asks for is that mail's own.
+    let reply = "555 5.6.7 No such addresses here";
+    sink.rule(None, At::Mail, Act::Reply(reply), Some(1)).await;
+    let error = mailer.send(&mail("k", "maría@example.com")).await.unwrap_err();
+    assert_eq!(error, SendError::Permanent { reply: reply.to_owned(), address_rejected: false });
 }
 
 /// What crash tests rely on: a client that dies while it sends leaves nothing behind and harms nobody.

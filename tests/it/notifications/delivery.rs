@@ -140,6 +140,28 @@ async fn a_line_that_breaks_before_the_answer_ends_in_one_message_id() {
 }
 
 #[tokio::test]
+async fn who_may_have_the_mail_already_is_told_of_a_cancellation() {
+    let (desk, sink, worker) = with_sink().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    sink.rule(None, At::Data, Act::Drop, Some(1)).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.app.clock.set("2026-07-13T12:05:00Z".parse().unwrap());
+    worker.drain().await.unwrap();
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENDING")]));
+    // A repeat that is put off does not make it one that was never sent.
+    sink.rule(None, At::Rcpt, Act::Reply("451 4.7.1 greylisted"), Some(1)).await;
+    desk.app.clock.set("2026-07-13T12:05:10Z".parse().unwrap());
+    worker.drain().await.unwrap();
+    assert_eq!(desk.emails(booked.id).await[0].3, 2);
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENDING")]));
+    desk.cancel(&booked).await;
+    desk.app.clock.set("2026-07-13T12:07:00Z".parse().unwrap());
+    worker.drain().await.unwrap();
+    let expected = states(&[(CONFIRM, "CANCELLED"), ("APPOINTMENT_CANCELLED", "SENT")]);
+    assert_eq!(desk.states(booked.id).await, expected);
+}
+
+#[tokio::test]
 async fn a_relay_that_is_down_costs_no_tries_and_the_mail_expires_in_the_end() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;

@@ -115,6 +115,7 @@ impl Desk {
             revision: 0,
             start,
             previous_start: None,
+            only_time_changed: true,
             patient_email: Some(email.to_owned()),
             send_confirmation: true,
             booked_at,

@@ -102,6 +102,27 @@ async fn the_reminder_follows_a_move_and_is_dropped_with_a_cancellation() {
 }
 
 #[tokio::test]
+async fn a_late_reminder_is_not_lost_to_a_quiet_move_within_its_day() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut quiet = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    let mut told = desk.book(&branch, "2026-07-14T19:00:00Z", "ana@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    // Both wait at this hour; nothing has run since it struck.
+    desk.app.clock.set("2026-07-14T12:00:30Z".parse().unwrap());
+    desk.move_to(&branch, &mut quiet, "2026-07-14T20:00:00Z", false).await;
+    desk.move_to(&branch, &mut told, "2026-07-14T20:00:00Z", true).await;
+    desk.at("2026-07-14T12:02:00Z").await;
+    desk.at("2026-07-14T12:15:00Z").await;
+    let confirmed = ("APPOINTMENT_CONFIRMATION", "SENT");
+    assert_eq!(desk.states(quiet.id).await, states(&[confirmed, (REMINDER, "SENT")]));
+    let told_of_the_move = states(&[confirmed, (REMINDER, "CANCELLED"), ("APPOINTMENT_RESCHEDULED", "SENT")]);
+    assert_eq!(desk.states(told.id).await, told_of_the_move);
+    let reminder = desk.sent().into_iter().rfind(|mail| mail.to.contains("maria@")).unwrap();
+    assert!(reminder.text.contains("DTSTART;TZID=America/Santiago:20260714T160000"), "{}", reminder.text);
+}
+
+#[tokio::test]
 async fn after_an_outage_late_reminders_go_out_and_too_late_ones_expire() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
@@ -135,6 +156,80 @@ async fn sweeps_write_a_reminder_once() {
     }
     assert_eq!(desk.states(booked.id).await, states(&[("APPOINTMENT_CONFIRMATION", "SENT"), (REMINDER, "SENT")]));
     assert_eq!(desk.sent().len(), 2);
+}
+
+#[tokio::test]
+async fn an_address_that_is_corrected_gets_the_reminder_that_was_held_back() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let tx = desk.tx().await;
+    tx.run(
+        "INSERT INTO suppressions (id, email, reason, at) VALUES ($1, 'gone@example.com', 'HARD_BOUNCE', $2)",
+        [desk.app.app.cx.new_id().into(), desk.app.now().into()],
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let booked = desk.book(&branch, "2026-07-14T19:00:00Z", "gone@example.com").await;
+    let far = desk.book(&branch, "2026-07-16T19:00:00Z", "gone@example.com").await;
+    desk.at("2026-07-13T13:00:00Z").await;
+    let held_back = states(&[("APPOINTMENT_CONFIRMATION", "SUPPRESSED"), (REMINDER, "SUPPRESSED")]);
+    assert_eq!(desk.states(booked.id).await, held_back);
+    let tx = desk.tx().await;
+    tx.run("UPDATE patients SET email = 'maria@example.com'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-13T13:15:00Z").await;
+    let waits = states(&[("APPOINTMENT_CONFIRMATION", "SUPPRESSED"), (REMINDER, "SCHEDULED")]);
+    assert_eq!(desk.states(booked.id).await, waits);
+    desk.at("2026-07-14T12:00:00Z").await;
+    desk.at("2026-07-16T12:00:00Z").await;
+    let sent = states(&[("APPOINTMENT_CONFIRMATION", "SUPPRESSED"), (REMINDER, "SENT")]);
+    assert_eq!((desk.states(booked.id).await, desk.states(far.id).await), (sent.clone(), sent));
+    assert!(desk.sent().iter().all(|mail| mail.to.contains("maria@")));
+}
+
+#[tokio::test]
+async fn who_is_inactive_and_booked_again_is_reminded() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-20T19:00:00Z", "maria@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE patients SET status = 'INACTIVE'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-20T12:00:00Z").await;
+    assert!(desk.states(booked.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned())));
+}
+
+#[tokio::test]
+async fn nobody_writes_to_a_patient_who_has_died() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &["front@alfa.test"]).await;
+    let soon = desk.book(&branch, "2026-07-14T19:00:00Z", "maria@example.com").await;
+    let far = desk.book(&branch, "2026-07-20T19:00:00Z", "ana@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE patients SET status = 'DECEASED'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    for at in ["2026-07-13T12:05:00Z", "2026-07-14T12:00:00Z"] {
+        desk.at(at).await;
+    }
+    desk.cancel(&far).await;
+    desk.at("2026-07-20T12:00:00Z").await;
+    assert!(desk.sent().iter().all(|mail| mail.to.contains("front@")), "{:?}", desk.sent());
+    let told_nobody = states(&[("APPOINTMENT_CONFIRMATION", "CANCELLED"), ("CENTRE_COPY", "SENT")]);
+    assert_eq!(desk.states(far.id).await, told_nobody);
+    assert!(desk.states(soon.id).await.contains(&(REMINDER.to_owned(), "CANCELLED".to_owned())));
+}
+
+#[tokio::test]
+async fn a_branch_that_takes_no_more_bookings_still_reminds() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let booked = desk.book(&branch, "2026-07-20T19:00:00Z", "maria@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE branches SET active = false WHERE id = $1", [branch.id.into()]).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-20T12:00:00Z").await;
+    assert!(desk.states(booked.id).await.contains(&(REMINDER.to_owned(), "SENT".to_owned())));
 }
 
 #[tokio::test]

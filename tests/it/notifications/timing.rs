@@ -130,6 +130,72 @@ async fn a_quiet_move_after_one_that_is_about_to_be_told_takes_that_mail_along()
 }
 
 #[tokio::test]
+async fn moved_and_back_within_a_minute_is_nothing_to_tell() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    desk.move_to(&branch, &mut booked, FAR, true).await;
+    desk.at("2026-07-13T12:30:00Z").await;
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT"), (RESCHEDULED, "CANCELLED")]));
+    assert_eq!(desk.sent().len(), 1);
+    // Once a move has been told, the way back is told too.
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    desk.at("2026-07-13T12:31:00Z").await;
+    desk.move_to(&branch, &mut booked, FAR, true).await;
+    desk.at("2026-07-13T12:32:00Z").await;
+    assert_eq!(desk.sent().len(), 3);
+}
+
+#[tokio::test]
+async fn whom_somebody_else_attends_at_the_same_time_is_not_told_of_another_time() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    booked.only_time_changed = false;
+    desk.move_to(&branch, &mut booked, FAR, true).await;
+    desk.at("2026-07-13T12:06:00Z").await;
+    // Also where it is on the way there that somebody else attends.
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    booked.only_time_changed = true;
+    desk.move_to(&branch, &mut booked, FAR, true).await;
+    desk.at("2026-07-13T12:07:00Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 3);
+    for (mail, sequence) in sent[1..].iter().zip(["SEQUENCE:1", "SEQUENCE:3"]) {
+        assert!(mail.text.contains("Cambiaron los datos de su cita") && !mail.text.contains("Antes"), "{}", mail.text);
+        assert!(mail.text.contains(sequence), "calendars hear of it: {}", mail.text);
+    }
+}
+
+#[tokio::test]
+async fn a_confirmation_is_there_an_hour_before_however_long_the_branchs_delay_is() {
+    let desk = Desk::open().await;
+    let mut branch = desk.branch("Centro", "America/Santiago", &["front@alfa.test"]).await;
+    branch.confirmation_delay = chrono::Duration::hours(4);
+    let near = desk.book(&branch, "2026-07-13T15:00:00Z", "maria@example.com").await;
+    let nearer = desk.book(&branch, "2026-07-13T12:30:00Z", "ana@example.com").await;
+    let mut pulled = desk.book(&branch, FAR, "eva@example.com").await;
+    desk.move_to(&branch, &mut pulled, "2026-07-13T15:30:00Z", true).await;
+    let confirmed = async |appointment| {
+        let rows = desk.emails(appointment).await.into_iter().filter(|row| row.0 == CONFIRM || row.0 == "CENTRE_COPY");
+        rows.map(|row| row.1).collect::<Vec<_>>()
+    };
+    for (at, expected) in [
+        ("2026-07-13T12:00:00Z", [["SCHEDULED"; 2], ["SENT"; 2], ["SCHEDULED"; 2]]),
+        ("2026-07-13T13:59:59Z", [["SCHEDULED"; 2], ["SENT"; 2], ["SCHEDULED"; 2]]),
+        ("2026-07-13T14:00:00Z", [["SENT"; 2], ["SENT"; 2], ["SCHEDULED"; 2]]),
+        ("2026-07-13T14:30:00Z", [["SENT"; 2]; 3]),
+    ] {
+        desk.at(at).await;
+        let found = [confirmed(near.id).await, confirmed(nearer.id).await, confirmed(pulled.id).await];
+        assert_eq!(found, expected, "{at}");
+    }
+}
+
+#[tokio::test]
 async fn who_has_no_address_gets_nothing() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;

@@ -55,6 +55,8 @@ pub enum Which {
 pub enum At {
     /// In answer to EHLO.
     Connect,
+    /// In answer to MAIL, where nothing is known of recipients.
+    Mail,
     /// In answer to RCPT.
     Rcpt,
     /// In answer to the content.
@@ -101,6 +103,7 @@ impl SmtpSink {
     pub async fn rule(&self, recipient: Option<&str>, at: At, act: Act<'_>, times: Option<u32>) {
         let stage = match at {
             At::Connect => "connect",
+            At::Mail => "mail",
             At::Rcpt => "rcpt",
             At::Data => "data",
         };

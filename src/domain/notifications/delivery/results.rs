@@ -53,13 +53,26 @@ pub async fn sent(cx: &Cx, actor: &Actor, taken: &[(&Mail, &str)]) -> Result<Vec
 /// # Errors
 /// Faults of the database.
 pub async fn put_back(cx: &Cx, actor: &Actor, mail: &Mail, error: &str) -> Result<bool, Failure> {
+    not_taken(cx, actor, mail, EmailStatus::Scheduled, error).await
+}
+
+/// Nobody can know whether the relay has taken it. It stays SENDING: the next attempt is a repeat, and until then it counts
+/// as sent where an appointment is moved or called off.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn leave_open(cx: &Cx, actor: &Actor, mail: &Mail, error: &str) -> Result<bool, Failure> {
+    not_taken(cx, actor, mail, EmailStatus::Sending, error).await
+}
+
+async fn not_taken(cx: &Cx, actor: &Actor, mail: &Mail, status: EmailStatus, error: &str) -> Result<bool, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Centre)?;
     let tx = cx.write(actor).await?;
     let written = tx
         .run(
-            "UPDATE email_messages SET status = 'SCHEDULED', last_error = $3, updated_at = $4
+            "UPDATE email_messages SET status = $5, last_error = $3, updated_at = $4
              WHERE id = $1 AND attempts = $2 AND status = 'SENDING'",
-            [mail.id.into(), mail.attempt.into(), error.into(), cx.now().into()],
+            [mail.id.into(), mail.attempt.into(), error.into(), cx.now().into(), status.as_str().into()],
         )
         .await?;
     tx.commit().await?;

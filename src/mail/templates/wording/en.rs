@@ -72,6 +72,17 @@ pub(super) const WORDING: Wording = Wording {
         footer: FOOTER,
         accent: AMBER,
     },
+    changed: KindWording {
+        subject: "The details of your appointment have changed: {{ when_short }} – {{ centre_name }}",
+        preheader: "It is on {{ when }}, {{ branch_name }}.",
+        heading: "The details of your appointment have changed",
+        greeting: GREETING,
+        intro: "The details of your appointment at {{ centre_name }} have changed. These are now valid:",
+        notice: "{% if can_change %}If the change does not suit you, you can change or cancel your appointment.\
+                 {% elif phone %}If the change does not suit you, please call {{ phone }}.{% endif %}",
+        footer: FOOTER,
+        accent: AMBER,
+    },
     cancelled: KindWording {
         subject: "Your appointment is cancelled: {{ when_short }} – {{ centre_name }}",
         preheader: "{{ when }}, {{ branch_name }}. Code {{ code }}.",

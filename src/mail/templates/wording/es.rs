@@ -72,6 +72,17 @@ pub(super) const WORDING: Wording = Wording {
         footer: FOOTER,
         accent: AMBER,
     },
+    changed: KindWording {
+        subject: "Cambiaron los datos de su cita: {{ when_short }} – {{ centre_name }}",
+        preheader: "Es el {{ when }}, {{ branch_name }}.",
+        heading: "Cambiaron los datos de su cita",
+        greeting: GREETING,
+        intro: "Cambiaron los datos de su cita en {{ centre_name }}. Estos son los vigentes:",
+        notice: "{% if can_change %}Si el cambio no le acomoda, puede cambiar o cancelar su cita.\
+                 {% elif phone %}Si el cambio no le acomoda, llámenos al {{ phone }}.{% endif %}",
+        footer: FOOTER,
+        accent: AMBER,
+    },
     cancelled: KindWording {
         subject: "Su cita fue cancelada: {{ when_short }} – {{ centre_name }}",
         preheader: "{{ when }}, {{ branch_name }}. Código {{ code }}.",

@@ -38,6 +38,8 @@ pub(super) struct Wording {
     pub(super) centre_copy: KindWording,
     pub(super) reminder: KindWording,
     pub(super) rescheduled: KindWording,
+    /// Where the time is the same.
+    pub(super) changed: KindWording,
     pub(super) cancelled: KindWording,
     pub(super) refused: KindWording,
     pub(super) invite: KindWording,
@@ -80,7 +82,8 @@ impl Wording {
             MailContext::AppointmentConfirmation(_) => &self.confirmation,
             MailContext::CentreCopy { .. } => &self.centre_copy,
             MailContext::AppointmentReminder(_) => &self.reminder,
-            MailContext::AppointmentRescheduled { .. } => &self.rescheduled,
+            MailContext::AppointmentRescheduled { previous_starts_at: Some(_), .. } => &self.rescheduled,
+            MailContext::AppointmentRescheduled { previous_starts_at: None, .. } => &self.changed,
             MailContext::AppointmentCancelled { refused: true, .. } => &self.refused,
             MailContext::AppointmentCancelled { refused: false, .. } => &self.cancelled,
             MailContext::Invite(_) => &self.invite,
