@@ -11,7 +11,7 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use secrecy::ExposeSecret;
 
-use super::{CliError, banner, serve};
+use super::{CliError, banner, open_files, serve};
 use crate::{
     app::App,
     auth::secret_token,
@@ -23,6 +23,8 @@ use crate::{
 
 /// Runs until Ctrl-C.
 pub(super) async fn run(mut config: Config) -> Result<(), CliError> {
+    // For one person: what it could hold at most is not worth a warning.
+    open_files::raise();
     fs::create_dir_all(&config.data_dir)?;
     if config.secret.expose_secret().is_empty() {
         config.secret = kept_secret(&config.data_dir.join("secret"))?.into();

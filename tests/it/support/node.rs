@@ -33,9 +33,16 @@ impl Node {
 
     /// A command that serves, when it is ready.
     pub async fn run(command: &str, database_url: &str, settings: &[(&str, String)]) -> Self {
+        let mut node = Self::begin(&[env!("CARGO_BIN_EXE_horae"), command], database_url, settings).await;
+        node.until("The API is ready").await;
+        node
+    }
+
+    /// A command line, whether or not it will ever be ready. It says itself which program it runs.
+    pub async fn begin(line: &[&str], database_url: &str, settings: &[(&str, String)]) -> Self {
         let address = free().await;
-        let mut process = Command::new(env!("CARGO_BIN_EXE_horae"))
-            .arg(command)
+        let mut process = Command::new(line[0])
+            .args(&line[1..])
             .env_clear()
             .env("HORAE_SECRET", SECRET)
             .env("DATABASE_URL", database_url)
@@ -54,12 +61,11 @@ impl Node {
                 let _gone = line.send(text);
             }
         });
-        let mut node = Self { process, log, seen: Vec::new(), address };
-        node.until("The API is ready").await;
-        node
+        Self { process, log, seen: Vec::new(), address }
     }
 
-    async fn until(&mut self, words: &str) {
+    /// Waits until it logs these words.
+    pub async fn until(&mut self, words: &str) {
         while let Some(line) = timeout(PATIENCE, self.log.recv()).await.expect("the node says it") {
             let found = line.contains(words);
             self.seen.push(line);
@@ -78,6 +84,15 @@ impl Node {
             self.seen.push(line);
         }
         assert!(self.process.wait().await.unwrap().success(), "{:#?}", self.seen);
+        self.seen.join("\n")
+    }
+
+    /// Waits until it has given up by itself, and returns all that it logged.
+    pub async fn give_up(mut self) -> String {
+        while let Some(line) = timeout(PATIENCE, self.log.recv()).await.expect("the node ends") {
+            self.seen.push(line);
+        }
+        assert!(!self.process.wait().await.unwrap().success(), "{:#?}", self.seen);
         self.seen.join("\n")
     }
 
