@@ -101,13 +101,19 @@ impl Node {
         self.process.kill().await.unwrap();
     }
 
-    /// Forgets how much memory it has had so far.
-    pub fn forget_peak(&self) {
-        std::fs::write(format!("/proc/{}/clear_refs", self.process.id().unwrap()), "5").unwrap();
+    /// Forgets how much memory it has had so far; what it has now, in bytes.
+    pub fn peak_from_now(&self) -> u64 {
+        if cfg!(target_os = "linux") {
+            std::fs::write(format!("/proc/{}/clear_refs", self.process.id().unwrap()), "5").unwrap();
+        }
+        self.peak()
     }
 
-    /// The most memory that it has had since, in bytes.
+    /// The most memory that it has had since, in bytes. Only Linux tells; elsewhere it is nothing.
     pub fn peak(&self) -> u64 {
+        if !cfg!(target_os = "linux") {
+            return 0;
+        }
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
