@@ -157,11 +157,11 @@ fn create_parent(folder: &Path) -> io::Result<()> {
 /// Whether nobody but root can have put there what is in it, or can put another folder in its place. In the temporary
 /// folder anybody may have made ours before us.
 fn belongs_to_root(folder: &Path) -> bool {
-    const WRITABLE_BY_OTHERS: u32 = 0o022;
     const STICKY: u32 = 0o1000;
     folder.ancestors().enumerate().all(|(height, folder)| {
         fs::symlink_metadata(folder).is_ok_and(|found| {
-            let guarded = found.mode() & WRITABLE_BY_OTHERS == 0 || (height > 0 && found.mode() & STICKY != 0);
+            let by_others = if found.gid() == 0 { 0o002 } else { 0o022 };
+            let guarded = found.mode() & by_others == 0 || (height > 0 && found.mode() & STICKY != 0);
             found.is_dir() && found.uid() == 0 && guarded
         })
     })
