@@ -7,6 +7,7 @@ mod help;
 mod keys;
 mod logs;
 mod migrate;
+mod open_files;
 mod serve;
 mod tenant;
 

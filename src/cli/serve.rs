@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::{net::TcpListener, signal};
 
-use super::CliError;
+use super::{CliError, open_files};
 use crate::{
     app::App,
     http::{self, ServeOptions, graphiql::GraphiqlPage},
@@ -26,6 +26,10 @@ pub(super) struct Role {
 
 /// Runs until SIGINT or SIGTERM, then lets running work end.
 pub(super) async fn run(app: App, role: Role) -> Result<(), CliError> {
+    let limit = open_files::raise();
+    if role.api {
+        open_files::check(limit, &app.config);
+    }
     let page = GraphiqlPage::new(super::demo::tabs::signed_out());
     start(&app, role, page).await?;
     app.stop().await;

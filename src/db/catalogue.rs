@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use sqlx::{Executor, FromRow, Postgres};
 use uuid::Uuid;
 
-use super::{Db, DbError, cell};
+use super::{CreationLock, Db, DbError, cell};
 
 /// Names a tenant everywhere: in tokens, channel names, job rows, log spans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -222,7 +222,8 @@ impl Db {
     /// Changes whether a tenant may be used. Every node knows within [`super::CATALOGUE_STALENESS`]; this one at once.
     ///
     /// # Errors
-    /// When there is no such tenant or the catalogue cannot be written: the URL must be the owner's.
+    /// When there is no such tenant, its creation was interrupted, or the catalogue cannot be written: the URL must be the
+    /// owner's.
     pub async fn set_tenant_status(
         &self,
         slug: &str,
@@ -232,7 +233,8 @@ impl Db {
     ) -> Result<(), DbError> {
         let mut admin = cell::admin_connection(self.inner.options.server(cell::MAIN)?, None).await?;
         let changed = sqlx::query(
-            "UPDATE catalogue.tenants SET status = $2, maintenance_reason = $3, updated_at = $4 WHERE slug = $1",
+            "UPDATE catalogue.tenants SET status = $2, maintenance_reason = $3, updated_at = $4
+             WHERE slug = $1 AND status <> 'PROVISIONING'",
         )
         .bind(slug)
         .bind(status.as_str())
@@ -242,7 +244,61 @@ impl Db {
         .await?
         .rows_affected();
         if changed == 0 {
-            return Err(DbError::Setup(format!("no tenant is called `{slug}`; `horae tenant list` shows them")));
+            let unfinished: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM catalogue.tenants WHERE slug = $1)")
+                .bind(slug)
+                .fetch_one(&mut admin)
+                .await?;
+            return Err(DbError::Setup(if unfinished {
+                format!(
+                    "the creation of `{slug}` has not come to its end; if it was interrupted, repeat the `horae tenant \
+                     create {slug} …` that began it, which goes on where it stopped"
+                )
+            } else {
+                format!("no tenant is called `{slug}`; `horae tenant list` shows them")
+            }));
+        }
+        self.forget_tenants();
+        Ok(())
+    }
+
+    /// Opens a tenant that has been created.
+    ///
+    /// # Errors
+    /// When it is not being created, or the catalogue cannot be written: the URL must be the owner's.
+    pub async fn open_tenant(&self, id: TenantId, now: DateTime<Utc>, _alone: &CreationLock) -> Result<(), DbError> {
+        let mut admin = cell::admin_connection(self.inner.options.server(cell::MAIN)?, None).await?;
+        let changed = sqlx::query(
+            "UPDATE catalogue.tenants SET status = 'ACTIVE', updated_at = $2 WHERE id = $1 AND status = 'PROVISIONING'",
+        )
+        .bind(id.0)
+        .bind(now)
+        .execute(&mut admin)
+        .await?
+        .rows_affected();
+        if changed == 0 {
+            return Err(DbError::Setup("the new tenant is gone from the catalogue".to_owned()));
+        }
+        self.forget_tenants();
+        Ok(())
+    }
+
+    /// Closes a tenant and gives it another name, so that the one it had is free.
+    ///
+    /// # Errors
+    /// When there is no such tenant, the other name is taken, or the catalogue cannot be written: the URL must be the
+    /// owner's.
+    pub async fn set_tenant_aside(&self, id: TenantId, name: &str, now: DateTime<Utc>) -> Result<(), DbError> {
+        let mut admin = cell::admin_connection(self.inner.options.server(cell::MAIN)?, None).await?;
+        let changed =
+            sqlx::query("UPDATE catalogue.tenants SET slug = $2, status = 'DISABLED', updated_at = $3 WHERE id = $1")
+                .bind(id.0)
+                .bind(name)
+                .bind(now)
+                .execute(&mut admin)
+                .await?
+                .rows_affected();
+        if changed == 0 {
+            return Err(DbError::Setup("the tenant to set aside is gone from the catalogue".to_owned()));
         }
         self.forget_tenants();
         Ok(())

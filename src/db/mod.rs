@@ -29,7 +29,7 @@ pub use error::DbError;
 pub use jobs::{ClaimKind, ClaimRequest, ClaimedJob, DueLocal, Lane, NewJob, Tick};
 use moka::future::Cache;
 use pool::CellPool;
-pub use provision::{MigrationProgress, TenantMigration};
+pub use provision::{CreationLock, MigrationProgress, TenantMigration};
 pub use sealing::Reseal;
 pub use sql::Sql;
 pub use tenant_tx::{Access, TenantTx};

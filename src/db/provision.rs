@@ -33,6 +33,13 @@ pub struct TenantMigration {
     pub error: Option<String>,
 }
 
+/// Held while a tenant is created, so that nobody else creates the same one.
+#[derive(Debug)]
+pub struct CreationLock {
+    /// PostgreSQL lets go of the lock when the connection closes, however this process ends.
+    _held: PgConnection,
+}
+
 impl Db {
     /// Creates or updates the application's role and the shared schemas of every cell.
     ///
@@ -94,14 +101,59 @@ impl Db {
         Ok(outcomes)
     }
 
-    /// Gives a new tenant its catalogue row, role and schema. It stays PROVISIONING until [`Db::set_tenant_status`].
+    /// Has whoever else creates a tenant of this name wait until what this returns is dropped. What was known of tenants
+    /// before is forgotten: the other may have created it.
+    ///
+    /// # Errors
+    /// When the owner's URL is missing or PostgreSQL does not answer.
+    pub async fn lock_creation(&self, slug: &str) -> Result<CreationLock, DbError> {
+        let mut admin = cell::admin_connection(self.inner.options.server(MAIN)?, None).await?;
+        sqlx::query("SELECT pg_advisory_lock(hashtextextended($1, $2))")
+            .bind(slug)
+            .bind(MIGRATION_LOCK)
+            .execute(&mut admin)
+            .await?;
+        self.forget_tenants();
+        Ok(CreationLock { _held: admin })
+    }
+
+    /// Gives a new tenant its catalogue row, role and schema, or goes on with one of this id that was interrupted. It
+    /// stays PROVISIONING until [`Db::open_tenant`].
     ///
     /// # Errors
     /// When the slug is taken, or PostgreSQL refuses; nothing of the tenant is left then but its catalogue row.
-    pub async fn create_tenant(&self, new: NewTenant, plan: CellPlan) -> Result<Arc<Tenant>, DbError> {
+    pub async fn create_tenant(
+        &self,
+        new: NewTenant,
+        plan: CellPlan,
+        _alone: &CreationLock,
+    ) -> Result<Arc<Tenant>, DbError> {
         let main = self.inner.options.server(MAIN)?;
         let admin = admin_pool(main, None).await?;
-        let cell = self.place(&admin, &new, plan).await?;
+        let begun = sqlx::query(
+            "UPDATE catalogue.tenants SET legal_name = $2, country = $3, updated_at = $4 WHERE id = $1 AND status = 'PROVISIONING'",
+        )
+        .bind(new.id.0)
+        .bind(&new.legal_name)
+        .bind(&new.country)
+        .bind(new.now)
+        .execute(&admin)
+        .await?
+        .rows_affected();
+        if begun == 0 {
+            self.insert_tenant(&admin, &new, plan).await?;
+        }
+        self.forget_tenants();
+        let tenant = self.find_created(&admin, new.id).await?;
+        self.migrate_tenant(&admin, &tenant).await?;
+        let tenant = self.find_created(&admin, new.id).await?;
+        admin.close().await;
+        self.forget_tenants();
+        Ok(Arc::new(tenant))
+    }
+
+    async fn insert_tenant(&self, admin: &PgPool, new: &NewTenant, plan: CellPlan) -> Result<(), DbError> {
+        let cell = self.place(admin, new, plan).await?;
         let schema_name = format!("t_{}", new.id.0.simple());
         sqlx::query(
             "INSERT INTO catalogue.tenants (id, slug, legal_name, country, status, tenancy, cell, schema_name, created_at, updated_at)
@@ -115,15 +167,48 @@ impl Db {
         .bind(&cell)
         .bind(&schema_name)
         .bind(new.now)
-        .execute(&admin)
+        .execute(admin)
         .await?;
-        self.forget_tenants();
-        let tenant = self.find_created(&admin, new.id).await?;
-        self.migrate_tenant(&admin, &tenant).await?;
-        let tenant = self.find_created(&admin, new.id).await?;
-        admin.close().await;
-        self.forget_tenants();
-        Ok(Arc::new(tenant))
+        Ok(())
+    }
+
+    /// Names of the tenants of a database that may not have been migrated yet, where nobody but its owner can look.
+    ///
+    /// # Errors
+    /// When the owner's URL is missing or PostgreSQL does not answer.
+    pub async fn slugs_before_migration(&self) -> Result<Vec<String>, DbError> {
+        let mut admin = cell::admin_connection(self.inner.options.server(MAIN)?, None).await?;
+        let migrated: bool =
+            sqlx::query_scalar("SELECT to_regclass('catalogue.tenants') IS NOT NULL").fetch_one(&mut admin).await?;
+        let slugs = if migrated {
+            sqlx::query_scalar("SELECT slug FROM catalogue.tenants ORDER BY slug").fetch_all(&mut admin).await?
+        } else {
+            Vec::new()
+        };
+        admin.close().await?;
+        Ok(slugs)
+    }
+
+    /// Gives the application's role, if it is there, the password that this process logs in with. For a server that
+    /// serves this process alone: others would be locked out.
+    ///
+    /// # Errors
+    /// When the owner's URL is missing or PostgreSQL refuses.
+    pub async fn renew_app_password(&self) -> Result<(), DbError> {
+        let main = self.inner.options.server(MAIN)?;
+        let Some(password) = password_of(&main.app_url) else { return Ok(()) };
+        let user = address(&main.app_url)?.user;
+        let mut admin = cell::admin_connection(main, None).await?;
+        let exists: bool = sqlx::query_scalar("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)")
+            .bind(&user)
+            .fetch_one(&mut admin)
+            .await?;
+        if exists {
+            let sql = format!("ALTER ROLE {} PASSWORD {}", quoted(&user), literal(&password));
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut admin).await?;
+        }
+        admin.close().await?;
+        Ok(())
     }
 
     async fn find_created(&self, admin: &PgPool, id: TenantId) -> Result<Tenant, DbError> {

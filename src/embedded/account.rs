@@ -4,11 +4,13 @@
 //! the machine's own `postgres` account.
 
 use std::{
-    fs, io,
-    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown},
+    fs::{self, File},
+    io,
+    os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
@@ -47,12 +49,29 @@ impl Account {
         command
     }
 
-    /// Hands `path` over to this account.
-    pub(super) fn own(self, path: &Path) -> Result<(), EmbeddedError> {
-        match self {
-            Self::Ours => Ok(()),
-            Self::Other { uid, gid } => chown(path, Some(uid), Some(gid)).map_err(EmbeddedError::io("hand over", path)),
+    /// Opens a file in a folder of this account to append to it, and hands it over. The account may have put a link
+    /// there, by which root would hand over, or write to, a file of somebody else: none is followed.
+    pub(super) fn open(self, path: &Path) -> io::Result<File> {
+        let mut options = File::options();
+        options.create(true).append(true).mode(0o600).custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
+        let file = options.open(path)?;
+        self.own(&file)?;
+        Ok(file)
+    }
+
+    /// Hands over what is open, not what has its name by then.
+    pub(super) fn own(self, file: &File) -> io::Result<()> {
+        let Self::Other { uid, gid } = self else { return Ok(()) };
+        let now = file.metadata()?;
+        if now.is_file() && now.nlink() > 1 {
+            return Err(io::Error::other("it has a second name, which may be somebody else's"));
         }
+        fchown(file, Some(uid), Some(gid))
+    }
+
+    fn own_folder(self, path: &Path) -> io::Result<()> {
+        let flags = OFlags::NOFOLLOW | OFlags::DIRECTORY;
+        self.own(&File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?)
     }
 }
 
@@ -65,11 +84,15 @@ pub(super) async fn prepare_home(wanted: &Path) -> Result<Home, EmbeddedError> {
     }
 
     let name = folder_name(&wanted);
-    let places = [wanted.clone(), Path::new(SYSTEM_FOLDER).join(&name), std::env::temp_dir().join("horae").join(&name)];
+    // What holds it is looked at, which must not be a link; macOS has links above.
+    let temporary = fs::canonicalize(std::env::temp_dir()).unwrap_or_else(|_| std::env::temp_dir());
+    let places = [wanted.clone(), Path::new(SYSTEM_FOLDER).join(&name), temporary.join("horae").join(&name)];
+    let may_be_used = |folder: &Path| folder == wanted || folder.parent().is_some_and(belongs_to_root);
     // Data that exists decides the place, then the account: a change of either would lose or lock it.
     for folder in &places {
-        if let Ok(owner) = fs::metadata(folder.join("cluster"))
+        if let Ok(owner) = fs::symlink_metadata(folder.join("cluster"))
             && owner.uid() != 0
+            && may_be_used(folder)
         {
             let account = Account::Other { uid: owner.uid(), gid: owner.gid() };
             return Ok(Home { folder: folder.clone(), account });
@@ -78,7 +101,12 @@ pub(super) async fn prepare_home(wanted: &Path) -> Result<Home, EmbeddedError> {
 
     let account = server_account().await?;
     for folder in &places {
-        if create(folder).is_ok() && account.own(folder).is_ok() && can_use(account, folder).await {
+        if create_parent(folder).is_ok()
+            && may_be_used(folder)
+            && create(folder).is_ok()
+            && account.own_folder(folder).is_ok()
+            && can_use(account, folder).await
+        {
             if *folder != wanted {
                 tracing::warn!(
                     embedded.asked = %wanted.display(),
@@ -118,10 +146,25 @@ fn create(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
-    if let Some(parent) = folder.parent() {
-        fs::create_dir_all(parent)?;
-    }
+    create_parent(folder)?;
     fs::DirBuilder::new().mode(0o700).create(folder)
+}
+
+fn create_parent(folder: &Path) -> io::Result<()> {
+    folder.parent().map_or(Ok(()), fs::create_dir_all)
+}
+
+/// Whether nobody but root can have put there what is in it, or can put another folder in its place. In the temporary
+/// folder anybody may have made ours before us.
+fn belongs_to_root(folder: &Path) -> bool {
+    const STICKY: u32 = 0o1000;
+    folder.ancestors().enumerate().all(|(height, folder)| {
+        fs::symlink_metadata(folder).is_ok_and(|found| {
+            let by_others = if found.gid() == 0 { 0o002 } else { 0o022 };
+            let guarded = found.mode() & by_others == 0 || (height > 0 && found.mode() & STICKY != 0);
+            found.is_dir() && found.uid() == 0 && guarded
+        })
+    })
 }
 
 /// Tried rather than computed from mode bits, which know nothing of access lists and mount options.
@@ -148,5 +191,42 @@ mod tests {
         assert_eq!(folder_name(Path::new("/root/a/pg")), folder_name(Path::new("/root/a/pg")));
         assert_ne!(folder_name(Path::new("/root/a/pg")), folder_name(Path::new("/root/b/pg")));
         assert!(folder_name(Path::new("/root/a/pg")).starts_with("pg-"));
+    }
+
+    #[test]
+    fn a_folder_that_others_can_change_is_not_roots() -> io::Result<()> {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+        let holder = fs::canonicalize(std::env::temp_dir())?;
+        let temporary = tempfile::tempdir_in(&holder)?;
+        let folder = temporary.path().join("horae");
+        fs::create_dir(&folder)?;
+        let all_roots = folder.ancestors().all(|above| fs::metadata(above).is_ok_and(|above| above.uid() == 0));
+        assert_eq!(belongs_to_root(&folder), all_roots);
+        assert!(!belongs_to_root(&holder) || fs::metadata(&holder)?.mode() & 0o022 == 0, "anybody may write there");
+        symlink("/", temporary.path().join("link"))?;
+        assert!(!belongs_to_root(&temporary.path().join("link")));
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777))?;
+        assert!(!belongs_to_root(&folder));
+        Ok(())
+    }
+
+    #[test]
+    fn links_of_the_account_are_not_followed() -> io::Result<()> {
+        use std::os::unix::fs::symlink;
+
+        let folder = tempfile::tempdir()?;
+        let (foreign, link, second) =
+            (folder.path().join("foreign"), folder.path().join("link"), folder.path().join("second"));
+        fs::write(&foreign, "kept")?;
+        symlink(&foreign, &link)?;
+        assert!(Account::Ours.open(&link).is_err());
+        // Another name of the same file is no link that could be seen on the way.
+        fs::hard_link(&foreign, &second)?;
+        let before = fs::metadata(&foreign)?;
+        let account = Account::Other { uid: before.uid(), gid: before.gid() };
+        assert!(account.open(&second).is_err());
+        assert_eq!(fs::read_to_string(&foreign)?, "kept");
+        Ok(())
     }
 }

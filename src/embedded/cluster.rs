@@ -6,17 +6,18 @@
 //! home/port            the port of the last start, taken again when it is free
 //! home/postgres.log    what the server says
 //! home/lock            held by the one Horae process that uses this home
+//! home/secret          of the demo, which keeps it beside what it protects
 //! ```
 
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Write as _},
     net::{Ipv4Addr, TcpListener},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
 use rand::{TryRngCore as _, rngs::OsRng};
+use tempfile::NamedTempFile;
 
 use super::{
     EmbeddedError,
@@ -52,12 +53,7 @@ impl Cluster {
     /// Takes the home for this process.
     pub(super) fn lock(home: Home) -> Result<Self, EmbeddedError> {
         let path = home.folder.join("lock");
-        let lock = File::options()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(EmbeddedError::io("open", &path))?;
+        let lock = home.account.open(&path).map_err(EmbeddedError::io("open", &path))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(EmbeddedError::InUse(home.folder)),
@@ -65,7 +61,6 @@ impl Cluster {
                 return Err(EmbeddedError::Io { action: "lock", path, source });
             }
         }
-        home.account.own(&path)?;
         Ok(Self { home: home.folder, account: home.account, lock })
     }
 
@@ -163,9 +158,7 @@ impl Cluster {
             let aside = self.home.join("postgres.log.old");
             fs::rename(&path, &aside).map_err(EmbeddedError::io("rename", &path))?;
         }
-        let file = File::options().create(true).append(true).mode(0o600).open(&path);
-        let file = file.map_err(EmbeddedError::io("open", &path))?;
-        self.account.own(&path)?;
+        let file = self.account.open(&path).map_err(EmbeddedError::io("open", &path))?;
         let length = file.metadata().map_err(EmbeddedError::io("read", &path))?.len();
         Ok((file, length))
     }
@@ -181,13 +174,16 @@ impl Cluster {
         parse_pid_file(&fs::read_to_string(self.pid_file()).ok()?)
     }
 
+    /// Under another name first, so that neither a link is followed nor half of it left.
     fn write_private(&self, path: &Path, text: &str) -> Result<(), EmbeddedError> {
         let write = || -> io::Result<()> {
-            let mut file = File::options().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-            file.write_all(text.as_bytes())
+            let mut file = NamedTempFile::new_in(&self.home)?;
+            file.write_all(text.as_bytes())?;
+            self.account.own(file.as_file())?;
+            file.persist(path)?;
+            Ok(())
         };
-        write().map_err(EmbeddedError::io("write", path))?;
-        self.account.own(path)
+        write().map_err(EmbeddedError::io("write", path))
     }
 }
 

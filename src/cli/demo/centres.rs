@@ -1,11 +1,11 @@
 //! The two demo centres: created once, found again later.
 
-use std::{collections::BTreeMap, fs};
-
+use super::kept::Made;
 use crate::{
     app::App,
     auth::{Actor, BuiltinRole, password},
     cli::CliError,
+    db::TenantStatus,
     domain::{
         change::{Change, Changes},
         identity::keys,
@@ -16,6 +16,9 @@ use crate::{
 
 /// Of every demo user.
 pub(super) const PASSWORD: &str = "horae-demo-2026";
+
+/// Names the key of the booking page.
+const KEY_NAME: &str = "demo booking page";
 
 /// A login of a demo centre.
 #[derive(Clone, Debug)]
@@ -74,29 +77,66 @@ const PLANS: [Plan; 2] = [
 ];
 
 /// Creates what is missing. Publishable keys are shown at every start, so the demo keeps them in its data folder.
-pub(super) async fn ensure(app: &App) -> Result<Vec<DemoCentre>, CliError> {
-    let path = app.config.data_dir.join("demo-keys.json");
-    let mut kept: BTreeMap<String, String> =
-        fs::read_to_string(&path).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+pub(super) async fn ensure(app: &App, made: &mut Made) -> Result<Vec<DemoCentre>, CliError> {
     let mut centres = Vec::new();
     for plan in &PLANS {
-        if app.cx.db.find_tenant_by_slug(plan.slug).await?.is_none() {
+        if !is_complete(app, made, plan.slug).await? {
+            // First, so that a start after an interruption knows that it is the demo's.
+            made.begin(plan.slug)?;
+            put_aside(app, made, plan).await?;
             crate::cli::banner::line(&format!("Creating the demo centre {} …", plan.name));
             create(app, plan).await?;
         }
-        let logins = logins(plan.slug);
-        let publishable_key = match kept.get(plan.slug) {
-            Some(key) => key.clone(),
-            None => {
+        let publishable_key = match made.key(plan.slug) {
+            Some(key) if holds(app, plan.slug, key).await? => key.to_owned(),
+            _ => {
                 let key = new_key(app, plan.slug).await?;
-                kept.insert(plan.slug.to_owned(), key.clone());
+                made.complete(plan.slug, &key)?;
                 key
             }
         };
-        centres.push(DemoCentre { slug: plan.slug, name: plan.name, logins, publishable_key });
+        centres.push(DemoCentre { slug: plan.slug, name: plan.name, logins: logins(plan.slug), publishable_key });
     }
-    fs::write(&path, serde_json::to_string_pretty(&kept)?)?;
     Ok(centres)
+}
+
+/// Whether a centre is there with all its sample data. Its first key is made when they are, and tells so where the file of
+/// keys is lost.
+async fn is_complete(app: &App, made: &Made, slug: &str) -> Result<bool, CliError> {
+    match app.cx.db.find_tenant_by_slug(slug).await? {
+        None => Ok(false),
+        Some(tenant) if tenant.status == TenantStatus::Provisioning => Ok(false),
+        Some(_) if made.key(slug).is_some() => Ok(true),
+        Some(tenant) => {
+            let actor = Actor::system(tenant, "demo", "demo");
+            let tx = app.cx.read(&actor).await.map_err(|failure| CliError::of(&failure))?;
+            let exists = "SELECT EXISTS (SELECT FROM api_keys WHERE name = $1)";
+            Ok(tx.scalar::<bool>(exists, [KEY_NAME.into()]).await? == Some(true))
+        }
+    }
+}
+
+/// Makes room for a centre whose first start was interrupted among its sample data: half of them are of no use, and
+/// putting them in again would double them. One that was being created is gone on with instead.
+async fn put_aside(app: &App, made: &mut Made, plan: &Plan) -> Result<(), CliError> {
+    let found = app.cx.db.find_tenant_by_slug(plan.slug).await?;
+    let Some(half) = found.filter(|tenant| tenant.status != TenantStatus::Provisioning) else { return Ok(()) };
+    let name = format!("{}-{:.8}", plan.slug, half.id.label());
+    made.begin(&name)?;
+    app.cx.db.set_tenant_aside(half.id, &name, app.cx.now()).await?;
+    crate::cli::banner::line(&format!("{} was left incomplete; it is put aside as `{name}`, closed", plan.name));
+    Ok(())
+}
+
+/// Whether a key that was kept still opens the centre: the database may have been replaced meanwhile. A centre that
+/// somebody has closed keeps its key.
+async fn holds(app: &App, slug: &str, key: &str) -> Result<bool, CliError> {
+    let tenant = system(app, slug).await?.tenant;
+    if tenant.status != TenantStatus::Active {
+        return Ok(true);
+    }
+    let who = app.authenticator.bearer(key, None, &"demo".into()).await.map_err(|failure| CliError::of(&failure))?;
+    Ok(who.is_some_and(|who| who.actor.tenant.id == tenant.id))
 }
 
 /// The address of a demo user.
@@ -150,9 +190,7 @@ async fn staff(app: &App, actor: &Actor, slug: &str) -> Result<(), Failure> {
 
 async fn new_key(app: &App, slug: &str) -> Result<String, CliError> {
     let actor = system(app, slug).await?;
-    keys::create_publishable(&app.cx, &actor, "demo booking page", Vec::new())
-        .await
-        .map_err(|failure| CliError::of(&failure))
+    keys::create_publishable(&app.cx, &actor, KEY_NAME, Vec::new()).await.map_err(|failure| CliError::of(&failure))
 }
 
 /// Horae itself, for one of the centres.

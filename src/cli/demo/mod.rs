@@ -3,18 +3,19 @@
 
 mod centres;
 mod desk;
+mod kept;
 mod record;
 mod sample;
 pub(super) mod tabs;
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
+use std::{fs, path::Path, sync::Arc};
 
 use secrecy::ExposeSecret;
 
-use super::{CliError, banner, serve};
+use self::kept::Made;
+use super::{CliError, banner, open_files, serve};
 use crate::{
     app::App,
-    auth::secret_token,
     config::Config,
     domain::clock::SystemClock,
     embedded::{EmbeddedPostgres, Options},
@@ -23,10 +24,9 @@ use crate::{
 
 /// Runs until Ctrl-C.
 pub(super) async fn run(mut config: Config) -> Result<(), CliError> {
+    // For one person: what it could hold at most is not worth a warning.
+    open_files::raise();
     fs::create_dir_all(&config.data_dir)?;
-    if config.secret.expose_secret().is_empty() {
-        config.secret = kept_secret(&config.data_dir.join("secret"))?.into();
-    }
     let mut postgres = None;
     if config.database_url.is_none() && config.database_app_url.is_none() {
         banner::line("Starting a private PostgreSQL …");
@@ -36,17 +36,29 @@ pub(super) async fn run(mut config: Config) -> Result<(), CliError> {
         config.database_url = Some(server.admin_url());
         postgres = Some(server);
     }
-    let result = with_database(config).await;
+    let result = with_database(config, postgres.as_ref().map(EmbeddedPostgres::home)).await;
     if let Some(server) = postgres {
         server.stop().await?;
     }
     result
 }
 
-async fn with_database(config: Config) -> Result<(), CliError> {
+/// `private` is the home of the demo's own server, if the database is on that.
+async fn with_database(mut config: Config, private: Option<&Path>) -> Result<(), CliError> {
+    if config.secret.expose_secret().is_empty() {
+        // Beside the data that it protects: whoever moves or removes one takes the other along.
+        config.secret = kept::secret(private.unwrap_or(&config.data_dir), &config.data_dir)?.into();
+    }
+    let mut made = Made::read(&config, private.is_some())?;
     let app = App::build(config, Arc::new(SystemClock), None)?;
+    if private.is_some() {
+        // It is derived from the secret, which may be another one than when the role was made.
+        app.cx.db.renew_app_password().await?;
+    } else {
+        refuse_foreign(&app, &made).await?;
+    }
     super::migrate::run(&app).await?;
-    let centres = centres::ensure(&app).await?;
+    let centres = centres::ensure(&app, &mut made).await?;
     print_welcome(&app, &centres);
     let tabs_app = app.clone();
     let centre = centres.into_iter().next();
@@ -65,15 +77,18 @@ async fn with_database(config: Config) -> Result<(), CliError> {
     served
 }
 
-/// The secret of this installation: made once, readable by its owner alone.
-fn kept_secret(path: &Path) -> Result<String, CliError> {
-    if let Ok(secret) = fs::read_to_string(path) {
-        return Ok(secret.trim().to_owned());
+/// A database in use is no place for a demo, whose users have a known password.
+async fn refuse_foreign(app: &App, made: &Made) -> Result<(), CliError> {
+    let slugs = app.cx.db.slugs_before_migration().await?;
+    match slugs.iter().find(|slug| !made.knows(slug)) {
+        None => Ok(()),
+        Some(slug) => Err(CliError(format!(
+            "the database of DATABASE_URL has centres that the demo of {} did not make, like `{slug}`; nothing was \
+             changed. Give the demo an empty database, or unset DATABASE_URL and it starts a private one. If another \
+             folder's demo made them, set HORAE_DATA_DIR to that",
+            app.config.data_dir.display()
+        ))),
     }
-    let secret = secret_token();
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(secret.as_bytes())?;
-    Ok(secret)
 }
 
 fn print_welcome(app: &App, centres: &[centres::DemoCentre]) {

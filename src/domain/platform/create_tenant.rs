@@ -50,31 +50,33 @@ pub struct NewCentre {
     pub admin_password: Option<String>,
 }
 
-/// Creates the centre and opens it. Takes well under two seconds, most of it the schema.
+/// Creates the centre and opens it, or goes on with one of this name whose creation was interrupted. Takes well under two
+/// seconds, most of it the schema.
 ///
 /// # Errors
 /// Values that do not fit, a slug that is taken, faults of the database.
 pub async fn run(cx: &Cx, plan: CellPlan, new: NewCentre) -> Result<Arc<Tenant>, Failure> {
     check(&new)?;
-    if cx.db.find_tenant_by_slug(&new.slug).await?.is_some() {
-        let message = format!("a centre called `{}` exists already", new.slug);
-        return Err(Refusal::new(Code::AlreadyExists, message).at("slug").into());
-    }
-    let hash = match &new.admin_password {
-        Some(word) => Some(password::hash(word.clone()).await.map_err(|error| Failure::fault(error.to_string()))?),
-        None => None,
+    let alone = cx.db.lock_creation(&new.slug).await?;
+    let id = match cx.db.find_tenant_by_slug(&new.slug).await? {
+        None => TenantId(cx.new_id()),
+        Some(begun) if begun.status == TenantStatus::Provisioning => begun.id,
+        Some(_) => {
+            let message = format!("a centre called `{}` exists already", new.slug);
+            return Err(Refusal::new(Code::AlreadyExists, message).at("slug").into());
+        }
     };
     let row = NewTenant {
-        id: TenantId(cx.new_id()),
+        id,
         slug: new.slug.clone(),
         legal_name: new.legal_name.clone(),
         country: new.country.clone(),
         dedicated: new.dedicated,
         now: cx.now(),
     };
-    let tenant = cx.db.create_tenant(row, plan).await?;
-    fill(cx, &tenant, &new, hash).await?;
-    cx.db.set_tenant_status(&new.slug, TenantStatus::Active, None, cx.now()).await?;
+    let tenant = cx.db.create_tenant(row, plan, &alone).await?;
+    fill(cx, &tenant, &new).await?;
+    cx.db.open_tenant(tenant.id, cx.now(), &alone).await?;
     cx.db.find_tenant(tenant.id).await?.ok_or_else(|| Failure::fault("the new tenant is gone from the catalogue"))
 }
 
@@ -106,10 +108,18 @@ fn check(new: &NewCentre) -> Result<(), Failure> {
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
 }
 
-async fn fill(cx: &Cx, tenant: &Arc<Tenant>, new: &NewCentre, hash: Option<String>) -> Result<(), Failure> {
+async fn fill(cx: &Cx, tenant: &Arc<Tenant>, new: &NewCentre) -> Result<(), Failure> {
+    let hash = match &new.admin_password {
+        Some(word) => Some(password::hash(word.clone()).await.map_err(|error| Failure::fault(error.to_string()))?),
+        None => None,
+    };
     let actor = Actor::system(Arc::clone(tenant), "platform", "create-tenant");
     let now = cx.now();
     let tx = cx.write(&actor).await?;
+    // One transaction writes all of it, so a try that was interrupted has left all or nothing.
+    if tx.scalar::<bool>("SELECT EXISTS (SELECT FROM centre_profile)", []).await? == Some(true) {
+        return Ok(());
+    }
     tx.run(
         "INSERT INTO centre_profile (trade_name, legal_name, country, currency, locale, default_time_zone, vertical, operating_mode, updated_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",

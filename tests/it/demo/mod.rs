@@ -1,6 +1,8 @@
 //! `horae demo` as a newcomer meets it: the README's tour by the tabs that GraphiQL opens with, as they are, and a second
 //! start. Only the private PostgreSQL is left to the tests of `embedded`.
 
+mod starts;
+
 use std::{path::Path, time::Duration};
 
 use serde_json::{Value, json};
@@ -55,10 +57,21 @@ fn login_of_the_readme() -> Value {
 
 /// A demo whose folders are this one.
 async fn start(folder: &TempDir, database: &str) -> Node {
+    let mut node = begin(folder, database, &[]).await;
+    node.until("The API is ready").await;
+    node
+}
+
+/// The same with further settings, whether or not it will ever be ready.
+async fn begin(folder: &TempDir, database: &str, more: &[(&'static str, String)]) -> Node {
     let place = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let settings =
-        [("HORAE_DATA_DIR", place("data")), ("HORAE_MAIL_FOLDER", place("mailbox")), ("HORAE_FILES", place("files"))];
-    Node::run("demo", database, &settings).await
+    let mut settings = vec![
+        ("HORAE_DATA_DIR", place("data")),
+        ("HORAE_MAIL_FOLDER", place("mailbox")),
+        ("HORAE_FILES", place("files")),
+    ];
+    settings.extend_from_slice(more);
+    Node::begin(&[env!("CARGO_BIN_EXE_horae"), "demo"], database, &settings).await
 }
 
 /// The mails to an address, when there are any.

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use horae::{
-    db::{Access, CellPlan, TenantStatus},
+    db::{Access, CellPlan, NewTenant, TenantId, TenantStatus},
     domain::platform::create_tenant::{self, NewCentre},
 };
 use sea_orm::ConnectionTrait;
@@ -155,6 +155,73 @@ async fn a_slug_is_taken_once() {
     let error =
         create_tenant::run(&app.app.cx, CellPlan { tenants_per_cell: 500 }, centre("No Good")).await.unwrap_err();
     assert!(format!("{error:?}").contains("slug"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_creation_that_was_interrupted_anywhere_is_completed_by_repeating_it() {
+    let app = TestApp::start().await;
+    let (cx, plan) = (&app.app.cx, CellPlan { tenants_per_cell: 500 });
+    let mut owner = PgConnection::connect(&app.database_url).await.unwrap();
+    // After the row in the catalogue, after the schema, and before the centre was opened.
+    for slug in ["row", "schema", "filled"] {
+        let row = NewTenant {
+            id: TenantId(cx.new_id()),
+            slug: slug.to_owned(),
+            legal_name: "Gama".to_owned(),
+            country: "CL".to_owned(),
+            dedicated: false,
+            now: cx.now(),
+        };
+        match slug {
+            "row" => {
+                sqlx::query(
+                    "INSERT INTO catalogue.tenants (id, slug, legal_name, country, status, tenancy, cell, schema_name, created_at, updated_at)
+                     VALUES ($1, $2, 'Gama', 'CL', 'PROVISIONING', 'SHARED', 'main', 't_' || replace($1::text, '-', ''), now(), now())",
+                )
+                .bind(row.id.0)
+                .bind(slug)
+                .execute(&mut owner)
+                .await
+                .unwrap();
+            }
+            "schema" => {
+                let alone = cx.db.lock_creation(slug).await.unwrap();
+                cx.db.create_tenant(row, plan, &alone).await.unwrap();
+            }
+            _ => {
+                create_tenant::run(cx, plan, centre(slug)).await.unwrap();
+                sqlx::query("UPDATE catalogue.tenants SET status = 'PROVISIONING' WHERE slug = $1")
+                    .bind(slug)
+                    .execute(&mut owner)
+                    .await
+                    .unwrap();
+            }
+        }
+        let error = cx.db.set_tenant_status(slug, TenantStatus::Active, None, app.now()).await.unwrap_err().to_string();
+        assert!(error.contains(&format!("horae tenant create {slug}")), "{error}");
+
+        let tenant = create_tenant::run(cx, plan, centre(slug)).await.unwrap();
+        assert_eq!((tenant.status, tenant.legal_name.as_str()), (TenantStatus::Active, "Gamma SpA"), "{slug}");
+        let admin = app.login(slug, "admin@gamma.test").await;
+        admin.ok("{ viewer { actor { displayName } } }", json!({})).await;
+        let error = create_tenant::run(cx, plan, centre(slug)).await.unwrap_err();
+        assert!(format!("{error:?}").contains("AlreadyExists"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_create_the_same_centre_at_once_one_does() {
+    let app = TestApp::start().await;
+    let other = TestApp::on(&app.database_url, &[]).await;
+    let plan = CellPlan { tenants_per_cell: 500 };
+    let (first, second) = tokio::join!(
+        create_tenant::run(&app.app.cx, plan, centre("gamma")),
+        create_tenant::run(&other.app.cx, plan, centre("gamma")),
+    );
+    assert_eq!(usize::from(first.is_ok()) + usize::from(second.is_ok()), 1, "{first:?} {second:?}");
+    let refused = first.err().or(second.err()).unwrap();
+    assert!(format!("{refused:?}").contains("AlreadyExists"), "{refused:?}");
+    app.admin("gamma").await;
 }
 
 #[tokio::test]

@@ -111,6 +111,7 @@ async fn fifty_thousand_rows_come_in_once_through_killed_workers() {
         heard.len()
     );
     // An unoptimised worker starts with some fifty; the rest does not grow with the file.
-    assert!(most > 0 && most < 400, "{most} MiB");
+    // Only Linux tells.
+    assert!((most > 0 || !cfg!(target_os = "linux")) && most < 400, "{most} MiB");
     drop(running);
 }

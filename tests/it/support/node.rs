@@ -33,9 +33,16 @@ impl Node {
 
     /// A command that serves, when it is ready.
     pub async fn run(command: &str, database_url: &str, settings: &[(&str, String)]) -> Self {
+        let mut node = Self::begin(&[env!("CARGO_BIN_EXE_horae"), command], database_url, settings).await;
+        node.until("The API is ready").await;
+        node
+    }
+
+    /// A command line, whether or not it will ever be ready. It says itself which program it runs.
+    pub async fn begin(line: &[&str], database_url: &str, settings: &[(&str, String)]) -> Self {
         let address = free().await;
-        let mut process = Command::new(env!("CARGO_BIN_EXE_horae"))
-            .arg(command)
+        let mut process = Command::new(line[0])
+            .args(&line[1..])
             .env_clear()
             .env("HORAE_SECRET", SECRET)
             .env("DATABASE_URL", database_url)
@@ -54,12 +61,11 @@ impl Node {
                 let _gone = line.send(text);
             }
         });
-        let mut node = Self { process, log, seen: Vec::new(), address };
-        node.until("The API is ready").await;
-        node
+        Self { process, log, seen: Vec::new(), address }
     }
 
-    async fn until(&mut self, words: &str) {
+    /// Waits until it logs these words.
+    pub async fn until(&mut self, words: &str) {
         while let Some(line) = timeout(PATIENCE, self.log.recv()).await.expect("the node says it") {
             let found = line.contains(words);
             self.seen.push(line);
@@ -81,18 +87,33 @@ impl Node {
         self.seen.join("\n")
     }
 
+    /// Waits until it has given up by itself, and returns all that it logged.
+    pub async fn give_up(mut self) -> String {
+        while let Some(line) = timeout(PATIENCE, self.log.recv()).await.expect("the node ends") {
+            self.seen.push(line);
+        }
+        assert!(!self.process.wait().await.unwrap().success(), "{:#?}", self.seen);
+        self.seen.join("\n")
+    }
+
     /// Ends it in the middle of what it does.
     pub async fn kill(mut self) {
         self.process.kill().await.unwrap();
     }
 
-    /// Forgets how much memory it has had so far.
-    pub fn forget_peak(&self) {
-        std::fs::write(format!("/proc/{}/clear_refs", self.process.id().unwrap()), "5").unwrap();
+    /// Forgets how much memory it has had so far; what it has now, in bytes.
+    pub fn peak_from_now(&self) -> u64 {
+        if cfg!(target_os = "linux") {
+            std::fs::write(format!("/proc/{}/clear_refs", self.process.id().unwrap()), "5").unwrap();
+        }
+        self.peak()
     }
 
-    /// The most memory that it has had since, in bytes.
+    /// The most memory that it has had since, in bytes. Only Linux tells; elsewhere it is nothing.
     pub fn peak(&self) -> u64 {
+        if !cfg!(target_os = "linux") {
+            return 0;
+        }
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id().unwrap())).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

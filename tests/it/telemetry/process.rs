@@ -198,3 +198,23 @@ async fn a_collector_that_is_gone_holds_up_nobody() {
     let log = node.stop().await;
     assert!(log.contains("spans could not be sent") || log.contains("xport"), "{log}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_may_open_all_files_that_the_system_allows_and_says_when_they_are_too_few() {
+    let app = TestApp::start().await;
+    let settings = [("HORAE_MAX_CONNECTIONS", "10".to_owned()), ("HORAE_MAX_SOCKETS", "10".to_owned())];
+    let under = async |limit: &str| {
+        let line = ["/bin/sh", "-c", &format!("{limit}; exec \"$0\" serve"), env!("CARGO_BIN_EXE_horae")];
+        let mut node = Node::begin(&line, &app.database_url, &settings).await;
+        node.until("The API is ready").await;
+        let (_, numbers) = node.get("/metrics").await;
+        let most = numbers.lines().find_map(|line| line.strip_prefix("process_max_fds ")).unwrap().to_owned();
+        (most.parse::<f64>().unwrap(), node.stop().await)
+    };
+    let (most, log) = under("ulimit -Sn 256").await;
+    assert!(most > 256.0, "{most}");
+    assert!(!log.contains("HORAE_MAX_CONNECTIONS"), "{log}");
+    let (most, log) = under("ulimit -n 512").await;
+    assert!((most - 512.0).abs() < 1e-9, "{most}");
+    assert!(log.contains("HORAE_MAX_CONNECTIONS"), "{log}");
+}
