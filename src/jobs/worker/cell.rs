@@ -22,7 +22,8 @@ use crate::{
 /// After a slot came free, a moment is waited for more of them: one claim for several jobs.
 const GATHER: Duration = Duration::from_millis(10);
 
-/// How long a busy worker waits until a quarter of its slots is free.
+/// How long a busy worker waits until half of its slots are free: mails have three quarters of them, and are best claimed
+/// several at once.
 const GATHER_BUSY: Duration = Duration::from_millis(40);
 
 /// How often the length of the queue is measured.
@@ -129,7 +130,7 @@ impl Cell {
         tokio::time::sleep(GATHER).await;
         let slots = self.inner.options.slots;
         let enough = async {
-            while self.slots.counts().all > slots - slots.div_ceil(4) {
+            while self.slots.counts().all > slots / 2 {
                 self.slots.freed().await;
             }
         };
