@@ -6,6 +6,7 @@ use sqlx::{
     Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 use super::{Db, DbError, DbOptions, Tenant, pool::CellPool};
 
@@ -16,6 +17,12 @@ pub(super) const MAIN: &str = "main";
 /// tenants; the least used makes room, and costs a round trip when it comes back. The URL's own
 /// `statement-cache-capacity` wins.
 const STATEMENTS: usize = 800;
+
+/// After a rest so long a connection may have died unheard: with a restart of PostgreSQL, or a firewall that forgot it.
+const RESTED: Duration = Duration::from_secs(1);
+
+/// How long a rested connection has to say that it is alive: less than a request may wait, which then gets a new one.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// One PostgreSQL server as configured: never stored in the catalogue, which refers to it by name.
 #[derive(Clone, Debug)]
@@ -57,10 +64,18 @@ pub(super) fn pool(url: &str, database: Option<&str>, db: &DbOptions) -> Result<
         .max_connections(db.max_connections)
         .acquire_timeout(db.acquire_timeout)
         .idle_timeout(Duration::from_secs(300))
-        // A ping before every use costs a round trip per transaction; a broken connection shows itself soon enough.
+        // A ping before every use would cost a busy node a round trip per transaction.
         .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for < RESTED {
+                    return Ok(true);
+                }
+                Ok(matches!(timeout(SIGN_OF_LIFE, connection.ping()).await, Ok(Ok(()))))
+            })
+        })
         .connect_lazy_with(options);
-    Ok(CellPool::new(pool, url, db.connections_per_tenant))
+    Ok(CellPool::new(pool, url, db))
 }
 
 /// A single connection as the owner, to one database of the server.

@@ -7,6 +7,7 @@ mod cell;
 pub mod entity;
 mod error;
 pub mod jobs;
+mod lent;
 mod place;
 mod pool;
 mod provision;
@@ -39,6 +40,9 @@ use tokio::sync::RwLock;
 pub const CATALOGUE_STALENESS: Duration = Duration::from_secs(2);
 
 /// How to reach PostgreSQL and how much of it to use.
+/// How long PostgreSQL is waited for after a question: as long as it works on a statement, and the way there and back.
+pub const ANSWER_LIMIT: Duration = lent::STATEMENT_LIMIT.saturating_add(lent::WAY);
+
 #[derive(Clone, Debug)]
 pub struct DbOptions {
     /// Servers by the name that the catalogue's cells refer to; `main` holds the catalogue.
@@ -50,6 +54,8 @@ pub struct DbOptions {
     /// How long a request may wait for a connection before it is refused.
     pub acquire_timeout: Duration,
 }
+    /// How long PostgreSQL is waited for; [`ANSWER_LIMIT`] but in tests.
+    pub answer_limit: Duration,
 
 /// Every connection of this process to PostgreSQL.
 #[derive(Clone)]

@@ -11,6 +11,7 @@ use super::{
     catalogue::{self},
     cell::{self, MAIN, Server, address},
 };
+    lent::STATEMENT_LIMIT,
 
 /// Any number: two programs that migrate the same database must use the same one.
 const MIGRATION_LOCK: i64 = 0x484f_5241_4531;
@@ -287,7 +288,7 @@ async fn ensure_app_role(admin: &mut PgConnection, server: &Server) -> Result<St
         }
     }
     for setting in [
-        "statement_timeout = '20s'",
+        &statement_timeout,
         "idle_in_transaction_session_timeout = '60s'",
         "lock_timeout = '10s'",
         // Compiling a plan takes half a second, and the statements here take milliseconds: what the planner fears are
@@ -306,6 +307,7 @@ async fn current_database(admin: &mut PgConnection) -> Result<String, DbError> {
 
 async fn admin_pool(server: &Server, database: Option<&str>) -> Result<PgPool, DbError> {
     // A connection first, for its clear error when the owner's URL is missing.
+    let statement_timeout = format!("statement_timeout = '{}s'", STATEMENT_LIMIT.as_secs());
     cell::admin_connection(server, database).await?.close().await?;
     let url = server.admin_url.as_deref().unwrap_or_default();
     let options: sqlx::postgres::PgConnectOptions = url.parse()?;

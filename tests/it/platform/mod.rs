@@ -4,3 +4,4 @@ mod maintenance;
 mod pgbouncer;
 mod share;
 mod tenancy;
+mod silence;
