@@ -122,14 +122,23 @@ impl Db {
         Ok(())
     }
 
-    /// Difference between PostgreSQL's clock and `now`, as an absolute duration.
+    /// Difference between PostgreSQL's clock and `now`, as an absolute duration: what the time that the question took
+    /// does not explain.
     ///
     /// # Errors
     /// When PostgreSQL does not answer.
-    pub async fn clock_skew(&self, now: chrono::DateTime<chrono::Utc>) -> Result<Duration, DbError> {
+    pub async fn clock_skew(
+        &self,
+        now: impl Fn() -> chrono::DateTime<chrono::Utc> + Send,
+    ) -> Result<Duration, DbError> {
+        // Begun first: waiting for a connection says nothing of clocks.
+        let mut tx = self.inner.catalogue.start().await?;
+        let asked = now();
         let theirs: chrono::DateTime<chrono::Utc> =
-            sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.inner.catalogue).await?;
-        Ok((theirs - now).abs().to_std().unwrap_or_default())
+            sqlx::query_scalar("SELECT clock_timestamp()").persistent(false).fetch_one(&mut tx).await?;
+        let half = (now() - asked) / 2;
+        tx.commit().await?;
+        Ok(((theirs - (asked + half)).abs() - half).to_std().unwrap_or_default())
     }
 
     /// Closes every pool and waits until their connections are gone.

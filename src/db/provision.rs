@@ -79,7 +79,7 @@ impl Db {
         let mut outcomes = Vec::with_capacity(total);
         for (done, tenant) in tenants.iter().enumerate() {
             progress(MigrationProgress { done, total });
-            let error = self.migrate_tenant(&admin, tenant).await.err().map(|error| describe(&error));
+            let error = self.migrate_tenant(&admin, tenant).await.err().map(|error| error.describe());
             if error.is_some() {
                 sqlx::query("UPDATE catalogue.tenants SET migration_error = $2 WHERE id = $1")
                     .bind(tenant.id.0)
@@ -329,15 +329,4 @@ fn quoted(name: &str) -> String {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-fn describe(error: &DbError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
