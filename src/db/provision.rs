@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use migration::{Catalogue, MigratorTrait, Tenant as TenantMigrator};
+use percent_encoding::percent_decode_str;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, TransactionTrait};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
@@ -337,9 +338,10 @@ async fn admin_pool(server: &Server, database: Option<&str>) -> Result<PgPool, D
     Ok(PgPoolOptions::new().max_connections(1).connect_lazy_with(options))
 }
 
+/// As it is meant, not as a URL writes it.
 fn password_of(url: &str) -> Option<String> {
-    let userinfo = url.split_once("://")?.1.split_once('@')?.0;
-    Some(userinfo.split_once(':')?.1.to_owned())
+    let url = url::Url::parse(url).ok()?;
+    Some(percent_decode_str(url.password()?).decode_utf8_lossy().into_owned())
 }
 
 fn quoted(name: &str) -> String {

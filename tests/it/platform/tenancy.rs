@@ -8,7 +8,7 @@ use horae::{
 };
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::support::{
     app::{PASSWORD, SECRET, TestApp},
@@ -241,4 +241,16 @@ async fn a_table_in_use_fails_its_tenants_migration_soon_and_the_next_run_does_i
     let columns =
         "SELECT count(*) FROM information_schema.columns WHERE table_schema = $1 AND column_name = 'contact_name'";
     assert_eq!(sqlx::query_scalar::<_, i64>(columns).bind(&alfa).fetch_one(&mut owner).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_applications_password_is_what_its_url_means() {
+    let url = postgres::empty_database().await;
+    let owner: PgConnectOptions = url.parse().unwrap();
+    let role = format!("{}_app", owner.get_database().unwrap());
+    let through = owner.username(&role).password("p@ss").to_url_lossy().to_string();
+    assert!(through.contains(":p%40ss@"), "{through}");
+    let app = TestApp::on(&url, &[("DATABASE_APP_URL", &through)]).await;
+    app.app.cx.db.migrate_catalogue().await.unwrap();
+    app.app.cx.db.ping().await.unwrap();
 }
