@@ -104,6 +104,15 @@ pub(super) fn address(url: &str) -> Result<Address, DbError> {
     })
 }
 
+/// Server and database of a cell, as the catalogue says.
+pub(super) type Placement = (String, String);
+
+/// A cell that has been asked for.
+pub(super) struct OpenCell {
+    placement: Placement,
+    pub pool: CellPool,
+}
+
 impl Db {
     /// The pool of the cell that the tenant lives in.
     pub(super) async fn cell_pool(&self, tenant: &Arc<Tenant>) -> Result<CellPool, DbError> {
@@ -111,29 +120,46 @@ impl Db {
     }
 
     pub(super) async fn pool_of_cell(&self, cell: &str) -> Result<CellPool, DbError> {
-        if let Some(pool) = self.inner.cells.read().await.get(cell) {
-            return Ok(pool.clone());
+        let placement = self.placement(cell).await?;
+        if let Some(open) = self.inner.cells.read().await.get(cell).filter(|open| open.placement == placement) {
+            return Ok(open.pool.clone());
         }
         let mut cells = self.inner.cells.write().await;
-        if let Some(pool) = cells.get(cell) {
-            return Ok(pool.clone());
+        // Once more: who held the lock before may know a newer one.
+        let placement = self.placement(cell).await?;
+        if let Some(open) = cells.get(cell).filter(|open| open.placement == placement) {
+            return Ok(open.pool.clone());
         }
-        let row: Option<(String, String)> =
-            sqlx::query_as("SELECT server, database FROM catalogue.cells WHERE name = $1")
-                .bind(cell)
-                .fetch_optional(&self.inner.catalogue)
-                .await?;
-        let (server, database) = row.ok_or_else(|| DbError::Setup(format!("the catalogue has no cell `{cell}`")))?;
-        let server_options = self.inner.options.server(&server)?;
+        let (server, database) = &placement;
+        let server_options = self.inner.options.server(server)?;
         // The catalogue's own database needs no second pool.
-        let same = server == MAIN && address(&server_options.app_url)?.database == database;
-        let opened = if same {
+        let same = server == MAIN && address(&server_options.app_url)?.database == *database;
+        let pool = if same {
             self.inner.catalogue.share()
         } else {
-            pool(&server_options.app_url, Some(&database), &self.inner.options)?
+            pool(&server_options.app_url, Some(database), &self.inner.options)?
         };
-        cells.insert(cell.to_owned(), opened.clone());
-        Ok(opened)
+        let left = cells.insert(cell.to_owned(), OpenCell { placement, pool: pool.clone() });
+        if let Some(left) = left.filter(|left| !left.pool.is_shared()) {
+            tracing::info!(cell.name = cell, "The cell is elsewhere now");
+            #[expect(clippy::disallowed_methods, reason = "ends with the transactions that run there")]
+            tokio::spawn(async move { left.pool.close().await });
+        }
+        Ok(pool)
+    }
+
+    /// At most [`super::CATALOGUE_STALENESS`] old.
+    async fn placement(&self, cell: &str) -> Result<Placement, DbError> {
+        if let Some(known) = self.inner.placements.get(cell).await {
+            return Ok(known);
+        }
+        let found: Option<Placement> = sqlx::query_as("SELECT server, database FROM catalogue.cells WHERE name = $1")
+            .bind(cell)
+            .fetch_optional(&self.inner.catalogue)
+            .await?;
+        let found = found.ok_or_else(|| DbError::Setup(format!("the catalogue has no cell `{cell}`")))?;
+        self.inner.placements.insert(cell.to_owned(), found.clone()).await;
+        Ok(found)
     }
 
     /// Names of all cells.

@@ -1,7 +1,8 @@
 //! Tenants, their walls, and their states.
 
+mod cells;
 mod maintenance;
 mod pgbouncer;
 mod share;
-mod tenancy;
 mod silence;
+mod tenancy;

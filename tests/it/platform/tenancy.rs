@@ -15,7 +15,7 @@ use crate::support::{
     postgres,
 };
 
-fn centre(slug: &str) -> NewCentre {
+pub fn centre(slug: &str) -> NewCentre {
     NewCentre {
         slug: slug.to_owned(),
         trade_name: "Gamma".to_owned(),
