@@ -205,7 +205,9 @@ impl App {
             tracing::warn!("Some tasks did not end in time and are dropped");
         }
         self.mailer.close().await;
-        self.cx.db.close().await;
+        if tokio::time::timeout(self.config.shutdown_grace, self.cx.db.close()).await.is_err() {
+            tracing::warn!("PostgreSQL does not answer; its connections are dropped");
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use self::values::Values;
 use crate::{
     auth::{self, keyring::MasterKeys, token::TokenKeys},
-    db::{CellPlan, DbOptions, Server},
+    db::{ANSWER_LIMIT, CellPlan, DbOptions, Server},
     domain::{files::FileRules, limit::Rates},
     files,
     http::{Timeouts, TrustedProxies, graphql::SocketPlaces},
@@ -164,6 +164,8 @@ pub struct Config {
     pub database_max_connections_per_tenant: u32,
     /// Patience for a connection.
     pub database_acquire_timeout: Duration,
+    /// How long PostgreSQL is waited for after a question. No setting: it follows from what PostgreSQL is told.
+    pub database_answer_limit: Duration,
     /// How new tenants are spread.
     pub cell_plan: CellPlan,
     /// Redis.
@@ -294,6 +296,7 @@ impl Config {
                 None => (database_max_connections / 2).max(1),
             },
             database_acquire_timeout: settings.seconds("DATABASE_ACQUIRE_TIMEOUT")?,
+            database_answer_limit: ANSWER_LIMIT,
             cell_plan: CellPlan { tenants_per_cell: settings.parse("TENANTS_PER_CELL", "a number")? },
             redis_url: settings.optional("REDIS_URL"),
             smtp_url: settings.optional("SMTP_URL"),
@@ -385,6 +388,7 @@ impl Config {
             max_connections: self.database_max_connections,
             connections_per_tenant: self.database_max_connections_per_tenant,
             acquire_timeout: self.database_acquire_timeout,
+            answer_limit: self.database_answer_limit,
         })
     }
 }

@@ -6,6 +6,7 @@ use sqlx::{
     Connection, PgConnection,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
+use tokio::time::timeout;
 
 use super::{Db, DbError, DbOptions, Tenant, pool::CellPool};
 
@@ -16,6 +17,12 @@ pub(super) const MAIN: &str = "main";
 /// tenants; the least used makes room, and costs a round trip when it comes back. The URL's own
 /// `statement-cache-capacity` wins.
 const STATEMENTS: usize = 800;
+
+/// After a rest so long a connection may have died unheard: with a restart of PostgreSQL, or a firewall that forgot it.
+const RESTED: Duration = Duration::from_secs(1);
+
+/// How long a rested connection has to say that it is alive: less than a request may wait, which then gets a new one.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// One PostgreSQL server as configured: never stored in the catalogue, which refers to it by name.
 #[derive(Clone, Debug)]
@@ -57,10 +64,18 @@ pub(super) fn pool(url: &str, database: Option<&str>, db: &DbOptions) -> Result<
         .max_connections(db.max_connections)
         .acquire_timeout(db.acquire_timeout)
         .idle_timeout(Duration::from_secs(300))
-        // A ping before every use costs a round trip per transaction; a broken connection shows itself soon enough.
+        // A ping before every use would cost a busy node a round trip per transaction.
         .test_before_acquire(false)
+        .before_acquire(|connection, about| {
+            Box::pin(async move {
+                if about.idle_for < RESTED {
+                    return Ok(true);
+                }
+                Ok(matches!(timeout(SIGN_OF_LIFE, connection.ping()).await, Ok(Ok(()))))
+            })
+        })
         .connect_lazy_with(options);
-    Ok(CellPool::new(pool, url, db.connections_per_tenant))
+    Ok(CellPool::new(pool, url, db))
 }
 
 /// A single connection as the owner, to one database of the server.
@@ -89,6 +104,15 @@ pub(super) fn address(url: &str) -> Result<Address, DbError> {
     })
 }
 
+/// Server and database of a cell, as the catalogue says.
+pub(super) type Placement = (String, String);
+
+/// A cell that has been asked for.
+pub(super) struct OpenCell {
+    placement: Placement,
+    pub pool: CellPool,
+}
+
 impl Db {
     /// The pool of the cell that the tenant lives in.
     pub(super) async fn cell_pool(&self, tenant: &Arc<Tenant>) -> Result<CellPool, DbError> {
@@ -96,29 +120,46 @@ impl Db {
     }
 
     pub(super) async fn pool_of_cell(&self, cell: &str) -> Result<CellPool, DbError> {
-        if let Some(pool) = self.inner.cells.read().await.get(cell) {
-            return Ok(pool.clone());
+        let placement = self.placement(cell).await?;
+        if let Some(open) = self.inner.cells.read().await.get(cell).filter(|open| open.placement == placement) {
+            return Ok(open.pool.clone());
         }
         let mut cells = self.inner.cells.write().await;
-        if let Some(pool) = cells.get(cell) {
-            return Ok(pool.clone());
+        // Once more: who held the lock before may know a newer one.
+        let placement = self.placement(cell).await?;
+        if let Some(open) = cells.get(cell).filter(|open| open.placement == placement) {
+            return Ok(open.pool.clone());
         }
-        let row: Option<(String, String)> =
-            sqlx::query_as("SELECT server, database FROM catalogue.cells WHERE name = $1")
-                .bind(cell)
-                .fetch_optional(&self.inner.catalogue)
-                .await?;
-        let (server, database) = row.ok_or_else(|| DbError::Setup(format!("the catalogue has no cell `{cell}`")))?;
-        let server_options = self.inner.options.server(&server)?;
+        let (server, database) = &placement;
+        let server_options = self.inner.options.server(server)?;
         // The catalogue's own database needs no second pool.
-        let same = server == MAIN && address(&server_options.app_url)?.database == database;
-        let opened = if same {
+        let same = server == MAIN && address(&server_options.app_url)?.database == *database;
+        let pool = if same {
             self.inner.catalogue.share()
         } else {
-            pool(&server_options.app_url, Some(&database), &self.inner.options)?
+            pool(&server_options.app_url, Some(database), &self.inner.options)?
         };
-        cells.insert(cell.to_owned(), opened.clone());
-        Ok(opened)
+        let left = cells.insert(cell.to_owned(), OpenCell { placement, pool: pool.clone() });
+        if let Some(left) = left.filter(|left| !left.pool.is_shared()) {
+            tracing::info!(cell.name = cell, "The cell is elsewhere now");
+            #[expect(clippy::disallowed_methods, reason = "ends with the transactions that run there")]
+            tokio::spawn(async move { left.pool.close().await });
+        }
+        Ok(pool)
+    }
+
+    /// At most [`super::CATALOGUE_STALENESS`] old.
+    async fn placement(&self, cell: &str) -> Result<Placement, DbError> {
+        if let Some(known) = self.inner.placements.get(cell).await {
+            return Ok(known);
+        }
+        let found: Option<Placement> = sqlx::query_as("SELECT server, database FROM catalogue.cells WHERE name = $1")
+            .bind(cell)
+            .fetch_optional(&self.inner.catalogue)
+            .await?;
+        let found = found.ok_or_else(|| DbError::Setup(format!("the catalogue has no cell `{cell}`")))?;
+        self.inner.placements.insert(cell.to_owned(), found.clone()).await;
+        Ok(found)
     }
 
     /// Names of all cells.

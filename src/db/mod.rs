@@ -7,6 +7,7 @@ mod cell;
 pub mod entity;
 mod error;
 pub mod jobs;
+mod lent;
 mod place;
 mod pool;
 mod provision;
@@ -25,6 +26,7 @@ use std::{
 
 pub use catalogue::{NewTenant, Tenant, TenantId, TenantStatus};
 pub use cell::{CellPlan, Server};
+use cell::{OpenCell, Placement};
 pub use error::DbError;
 pub use jobs::{ClaimKind, ClaimRequest, ClaimedJob, DueLocal, Lane, NewJob, Tick};
 use moka::future::Cache;
@@ -38,6 +40,9 @@ use tokio::sync::RwLock;
 /// How long a node may go on with what it knew of a tenant's status and placement.
 pub const CATALOGUE_STALENESS: Duration = Duration::from_secs(2);
 
+/// How long PostgreSQL is waited for after a question: as long as it works on a statement, and the way there and back.
+pub const ANSWER_LIMIT: Duration = lent::STATEMENT_LIMIT.saturating_add(lent::WAY);
+
 /// How to reach PostgreSQL and how much of it to use.
 #[derive(Clone, Debug)]
 pub struct DbOptions {
@@ -49,6 +54,8 @@ pub struct DbOptions {
     pub connections_per_tenant: u32,
     /// How long a request may wait for a connection before it is refused.
     pub acquire_timeout: Duration,
+    /// How long PostgreSQL is waited for; [`ANSWER_LIMIT`] but in tests.
+    pub answer_limit: Duration,
 }
 
 /// Every connection of this process to PostgreSQL.
@@ -61,7 +68,8 @@ struct Inner {
     options: DbOptions,
     catalogue: CellPool,
     /// One pool per cell, opened when the first tenant of the cell is asked for.
-    cells: RwLock<HashMap<String, CellPool>>,
+    cells: RwLock<HashMap<String, OpenCell>>,
+    placements: Cache<String, Placement>,
     by_id: Cache<TenantId, Option<Arc<Tenant>>>,
     by_slug: Cache<String, Option<Arc<Tenant>>>,
     statements: Arc<AtomicU64>,
@@ -80,6 +88,7 @@ impl Db {
                 options,
                 catalogue,
                 cells: RwLock::new(HashMap::new()),
+                placements: Cache::builder().time_to_live(CATALOGUE_STALENESS).max_capacity(100_000).build(),
                 by_id: Cache::builder().time_to_live(CATALOGUE_STALENESS).max_capacity(100_000).build(),
                 by_slug: Cache::builder().time_to_live(CATALOGUE_STALENESS).max_capacity(100_000).build(),
                 statements: Arc::new(AtomicU64::new(0)),
@@ -102,6 +111,7 @@ impl Db {
         let cells = self.inner.cells.read().await;
         cells
             .values()
+            .map(|cell| &cell.pool)
             .filter(|pool| !pool.is_shared())
             .chain(std::iter::once(&self.inner.catalogue))
             .fold((0, 0), |(open, idle), pool| (open + pool.size(), idle + pool.num_idle()))
@@ -116,19 +126,28 @@ impl Db {
         Ok(())
     }
 
-    /// Difference between PostgreSQL's clock and `now`, as an absolute duration.
+    /// Difference between PostgreSQL's clock and `now`, as an absolute duration: what the time that the question took
+    /// does not explain.
     ///
     /// # Errors
     /// When PostgreSQL does not answer.
-    pub async fn clock_skew(&self, now: chrono::DateTime<chrono::Utc>) -> Result<Duration, DbError> {
+    pub async fn clock_skew(
+        &self,
+        now: impl Fn() -> chrono::DateTime<chrono::Utc> + Send,
+    ) -> Result<Duration, DbError> {
+        // Begun first: waiting for a connection says nothing of clocks.
+        let mut tx = self.inner.catalogue.start().await?;
+        let asked = now();
         let theirs: chrono::DateTime<chrono::Utc> =
-            sqlx::query_scalar("SELECT clock_timestamp()").fetch_one(&self.inner.catalogue).await?;
-        Ok((theirs - now).abs().to_std().unwrap_or_default())
+            sqlx::query_scalar("SELECT clock_timestamp()").persistent(false).fetch_one(&mut tx).await?;
+        let half = (now() - asked) / 2;
+        tx.commit().await?;
+        Ok(((theirs - (asked + half)).abs() - half).to_std().unwrap_or_default())
     }
 
     /// Closes every pool and waits until their connections are gone.
     pub async fn close(&self) {
-        let cells: Vec<CellPool> = self.inner.cells.write().await.drain().map(|(_, pool)| pool).collect();
+        let cells: Vec<CellPool> = self.inner.cells.write().await.drain().map(|(_, cell)| cell.pool).collect();
         for pool in cells {
             pool.close().await;
         }

@@ -5,7 +5,7 @@
 //! else. The URL says so with `statement-cache-capacity=0`: then no statement gets a name, and a statement outside a
 //! tenant's transaction gets a transaction of its own, so that what prepares it and what runs it stay together.
 
-use std::{ops::Deref, sync::Arc};
+use std::{ops::Deref, sync::Arc, time::Duration};
 
 use futures::{
     TryStreamExt,
@@ -13,19 +13,13 @@ use futures::{
     stream::{self, BoxStream},
 };
 use sqlx::{
-    Either, Error, Execute, Executor, PgPool, Postgres, SqlSafeStr, SqlStr, Transaction,
+    Either, Error, Execute, Executor, PgPool, Postgres, SqlSafeStr, SqlStr,
     pool::PoolConnection,
     postgres::{PgArguments, PgQueryResult, PgRow, PgStatement, PgTypeInfo},
 };
-use tokio::{
-    sync::OwnedSemaphorePermit,
-    time::{Instant, timeout_at},
-};
+use tokio::time::{Instant, timeout_at};
 
-use super::{
-    TenantId,
-    place::{Placed, Places},
-};
+use super::{DbOptions, TenantId, lent::Lent, place::Places};
 
 /// A pool, and whether its connections may name statements.
 #[derive(Clone, Debug)]
@@ -33,34 +27,41 @@ pub(super) struct CellPool {
     pool: PgPool,
     named: bool,
     places: Arc<Places>,
+    /// How long PostgreSQL is waited for.
+    answer_limit: Duration,
     /// Whether it is the catalogue's own pool under the name of a cell.
     shared: bool,
 }
 
 impl CellPool {
-    /// Of this URL's pool, of which each tenant may hold so many connections.
-    pub fn new(pool: PgPool, url: &str, per_tenant: u32) -> Self {
+    /// Of this URL's pool.
+    pub fn new(pool: PgPool, url: &str, db: &DbOptions) -> Self {
         let unnamed = url
             .split_once('?')
             .is_some_and(|(_, query)| query.split('&').any(|one| one == "statement-cache-capacity=0"));
-        Self { pool, named: !unnamed, places: Arc::new(Places::new(per_tenant)), shared: false }
+        let places = Arc::new(Places::new(db.connections_per_tenant));
+        Self { pool, named: !unnamed, places, answer_limit: db.answer_limit, shared: false }
     }
 
-    /// Begins a transaction with these words.
-    async fn start(&self, begin: SqlStr) -> Result<Transaction<'static, Postgres>, Error> {
-        let connection = self.waited(|until| self.acquire(until)).await?;
-        started(Transaction::begin(connection, Some(begin))).await
+    /// A connection outside of any transaction.
+    async fn lend(&self) -> Result<Lent, Error> {
+        Ok(Lent::new(self.waited(|until| self.acquire(until)).await?, None, self.answer_limit))
     }
 
-    /// The same for a tenant, on one of its places.
-    pub async fn start_for(&self, tenant: TenantId, begin: SqlStr) -> Result<Placed, Error> {
+    /// Begins a transaction without a tenant.
+    pub async fn start(&self) -> Result<Lent, Error> {
+        started(self.lend().await?, "BEGIN".into_sql_str()).await
+    }
+
+    /// Begins a transaction with these words for a tenant, on one of its places.
+    pub async fn start_for(&self, tenant: TenantId, begin: SqlStr) -> Result<Lent, Error> {
         let place_and_connection = |until| async move {
             let place = self.places.take(tenant, until).await?;
             Ok((place, self.acquire(until).await?))
         };
-        let (place, connection): (OwnedSemaphorePermit, _) = self.waited(place_and_connection).await?;
+        let (place, connection) = self.waited(place_and_connection).await?;
         // The place goes along: it is taken as long as the connection, whoever goes away.
-        started(async move { Ok(Placed::new(Transaction::begin(connection, Some(begin)).await?, place)) }).await
+        started(Lent::new(connection, Some(place), self.answer_limit), begin).await
     }
 
     /// Takes what a transaction needs, and notes how long that was waited for; no longer than the pool allows.
@@ -105,14 +106,12 @@ impl CellPool {
 /// Waits until a transaction has begun. A caller that goes away meanwhile leaves nothing open: the driver would give a
 /// connection whose BEGIN was not yet answered back to the pool inside of a transaction that nobody ends, with a tenant's
 /// role, so the BEGIN is always waited for.
-async fn started<T: Send + 'static>(
-    starting: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
+async fn started(mut connection: Lent, begin: SqlStr) -> Result<Lent, Error> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "ends with one round trip, and its result is waited for or rolled back"
+        reason = "ends with one round trip or its limit, and its result is waited for or rolled back"
     )]
-    let started = tokio::spawn(starting);
+    let started = tokio::spawn(async move { connection.begin(begin).await.map(|()| connection) });
     started.await.map_err(|_| Error::WorkerCrashed)?
 }
 
@@ -139,10 +138,6 @@ impl Deref for CellPool {
     fn deref(&self) -> &PgPool {
         &self.pool
     }
-}
-
-fn begin() -> SqlStr {
-    "BEGIN".into_sql_str()
 }
 
 /// A statement that is prepared without a name.
@@ -174,14 +169,16 @@ impl<'p> Executor<'p> for &'_ CellPool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.named {
-            return self.pool.fetch_many(query);
-        }
         let pool = self.clone();
         let found = async move {
-            let mut tx = pool.start(begin()).await?;
-            let found: Vec<_> = (*tx).fetch_many(Unnamed(query)).try_collect().await?;
-            tx.commit().await?;
+            let found: Vec<_> = if pool.named {
+                pool.lend().await?.fetch_many(query).try_collect().await?
+            } else {
+                let mut tx = pool.start().await?;
+                let found = tx.fetch_many(Unnamed(query)).try_collect().await?;
+                tx.commit().await?;
+                found
+            };
             Ok::<_, Error>(stream::iter(found.into_iter().map(Ok)))
         };
         Box::pin(stream::once(found).try_flatten())
@@ -192,13 +189,13 @@ impl<'p> Executor<'p> for &'_ CellPool {
         'p: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        if self.named {
-            return self.pool.fetch_optional(query);
-        }
         let pool = self.clone();
         Box::pin(async move {
-            let mut tx = pool.start(begin()).await?;
-            let found = (*tx).fetch_optional(Unnamed(query)).await?;
+            if pool.named {
+                return pool.lend().await?.fetch_optional(query).await;
+            }
+            let mut tx = pool.start().await?;
+            let found = tx.fetch_optional(Unnamed(query)).await?;
             tx.commit().await?;
             Ok(found)
         })

@@ -3,17 +3,22 @@
 use std::sync::Arc;
 
 use migration::{Catalogue, MigratorTrait, Tenant as TenantMigrator};
-use sea_orm::{ConnectionTrait, DatabaseConnection, SqlxPostgresConnector, TransactionTrait};
+use percent_encoding::percent_decode_str;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, SqlxPostgresConnector, TransactionTrait};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, postgres::PgPoolOptions};
 
 use super::{
     CellPlan, Db, DbError, NewTenant, Tenant, TenantId,
     catalogue::{self},
     cell::{self, MAIN, Server, address},
+    lent::STATEMENT_LIMIT,
 };
 
 /// Any number: two programs that migrate the same database must use the same one.
 const MIGRATION_LOCK: i64 = 0x484f_5241_4531;
+
+/// How long a migration waits for a table that is in use. Whoever asks for the table meanwhile waits behind it.
+const LOCK_LIMIT: &str = "5s";
 
 /// How a migration of all tenants is going.
 #[derive(Clone, Copy, Debug)]
@@ -85,7 +90,7 @@ impl Db {
         let mut outcomes = Vec::with_capacity(total);
         for (done, tenant) in tenants.iter().enumerate() {
             progress(MigrationProgress { done, total });
-            let error = self.migrate_tenant(&admin, tenant).await.err().map(|error| describe(&error));
+            let error = self.migrate_tenant(&admin, tenant).await.err().map(|error| error.describe());
             if error.is_some() {
                 sqlx::query("UPDATE catalogue.tenants SET migration_error = $2 WHERE id = $1")
                     .bind(tenant.id.0)
@@ -292,7 +297,9 @@ async fn migrate_schema(connection: &DatabaseConnection, name: &str, app_role: &
          SET LOCAL search_path TO {name};"
     ))
     .await?;
-    TenantMigrator::up(&tx, None).await?;
+    // Only now: the other program that migrates is waited for.
+    tx.execute_unprepared(&format!("SET LOCAL lock_timeout = '{LOCK_LIMIT}'")).await?;
+    TenantMigrator::up(&tx, None).await.map_err(told)?;
     // The role owns nothing and may use this schema only. What was written to the trail and the log stays written.
     tx.execute_unprepared(&format!(
         "GRANT USAGE ON SCHEMA {name}, queue TO {name};
@@ -312,6 +319,18 @@ async fn migrate_schema(connection: &DatabaseConnection, name: &str, app_role: &
     Ok(i32::try_from(TenantMigrator::migrations().len()).unwrap_or(i32::MAX))
 }
 
+/// Says what to do when a table is in use.
+fn told(error: DbErr) -> DbError {
+    let error = DbError::from(error);
+    if error.is_lock_timeout() {
+        return DbError::Setup(format!(
+            "a table that is to be changed was in use for longer than {LOCK_LIMIT}, by a backup perhaps; nothing was changed; \
+             run `horae migrate` again when pg_stat_activity shows no long transaction"
+        ));
+    }
+    error
+}
+
 /// The application's login role and the shared schemas of one database.
 async fn migrate_shared(server: &Server, database: &str) -> Result<(), DbError> {
     let mut admin = cell::admin_connection(server, Some(database)).await?;
@@ -320,7 +339,9 @@ async fn migrate_shared(server: &Server, database: &str) -> Result<(), DbError> 
     let app_role = ensure_app_role(&mut admin, server).await?;
     let pool = admin_pool(server, Some(database)).await?;
     let connection = SqlxPostgresConnector::from_sqlx_postgres_pool(pool.clone());
-    Catalogue::up(&connection, None).await?;
+    // Its only connection is a private one, so nobody inherits this.
+    connection.execute_unprepared(&format!("SET lock_timeout = '{LOCK_LIMIT}'")).await?;
+    Catalogue::up(&connection, None).await.map_err(told)?;
     pool.close().await;
     sqlx::raw_sql(AssertSqlSafe(format!(
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC;
@@ -371,8 +392,9 @@ async fn ensure_app_role(admin: &mut PgConnection, server: &Server) -> Result<St
             }
         }
     }
+    let statement_timeout = format!("statement_timeout = '{}s'", STATEMENT_LIMIT.as_secs());
     for setting in [
-        "statement_timeout = '20s'",
+        &statement_timeout,
         "idle_in_transaction_session_timeout = '60s'",
         "lock_timeout = '10s'",
         // Compiling a plan takes half a second, and the statements here take milliseconds: what the planner fears are
@@ -401,9 +423,10 @@ async fn admin_pool(server: &Server, database: Option<&str>) -> Result<PgPool, D
     Ok(PgPoolOptions::new().max_connections(1).connect_lazy_with(options))
 }
 
+/// As it is meant, not as a URL writes it.
 fn password_of(url: &str) -> Option<String> {
-    let userinfo = url.split_once("://")?.1.split_once('@')?.0;
-    Some(userinfo.split_once(':')?.1.to_owned())
+    let url = url::Url::parse(url).ok()?;
+    Some(percent_decode_str(url.password()?).decode_utf8_lossy().into_owned())
 }
 
 fn quoted(name: &str) -> String {
@@ -412,15 +435,4 @@ fn quoted(name: &str) -> String {
 
 fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
-}
-
-fn describe(error: &DbError) -> String {
-    let mut text = error.to_string();
-    let mut source = std::error::Error::source(error);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -72,7 +72,7 @@ impl TenantTx {
         let mut connection = self.inner.lock().await;
         Ok(sqlx::query_with(self.own(sql), bind(values))
             .persistent(self.named)
-            .execute(&mut **connection)
+            .execute(&mut *connection)
             .await?
             .rows_affected())
     }
@@ -81,14 +81,14 @@ impl TenantTx {
         self.count();
         let mut connection = self.inner.lock().await;
         let query = sqlx::query_with(self.own(sql), bind(values)).persistent(self.named);
-        Ok(query.fetch_all(&mut **connection).await?)
+        Ok(query.fetch_all(&mut *connection).await?)
     }
 
     async fn row(&self, sql: Sql, values: impl IntoIterator<Item = Value>) -> Result<Option<PgRow>, DbError> {
         self.count();
         let mut connection = self.inner.lock().await;
         let query = sqlx::query_with(self.own(sql), bind(values)).persistent(self.named);
-        Ok(query.fetch_optional(&mut **connection).await?)
+        Ok(query.fetch_optional(&mut *connection).await?)
     }
 }
 

@@ -5,9 +5,12 @@
 //! here neither can happen, because there is no other way to get a connection. It works behind PgBouncer in
 //! transaction mode for the same reason.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, ExecResult, QueryResult, RuntimeErr, Statement, Values};
@@ -16,7 +19,7 @@ use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use tokio::sync::Mutex;
 use tracing::{Span, field::Empty};
 
-use super::{Db, DbError, Tenant, place::Placed};
+use super::{Db, DbError, Tenant, lent::Lent};
 
 /// What a transaction may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +32,7 @@ pub enum Access {
 
 /// A transaction with the rights of one tenant. Dropping it rolls back.
 pub struct TenantTx {
-    pub(super) inner: Mutex<Placed>,
+    pub(super) inner: Mutex<Lent>,
     tenant: Arc<Tenant>,
     /// Whether statements may be prepared under a name.
     pub(super) named: bool,
@@ -112,6 +115,17 @@ impl TenantTx {
         self.cause.as_deref()
     }
 
+    /// Lets each of its statements take so long, and not what those of a request may.
+    ///
+    /// # Errors
+    /// When the connection breaks.
+    pub async fn take_time(&self, limit: Duration) -> Result<(), DbError> {
+        let milliseconds = limit.as_millis().to_string();
+        self.run("SELECT set_config('statement_timeout', $1, true)", [milliseconds.into()]).await?;
+        self.inner.lock().await.take_time(limit);
+        Ok(())
+    }
+
     /// Makes what was written durable and visible.
     ///
     /// # Errors
@@ -170,20 +184,20 @@ impl ConnectionTrait for TenantTx {
         self.count();
         let mut connection = self.inner.lock().await;
         let query = sqlx::query_with(self.own(&statement.sql), values(&statement)).persistent(self.named);
-        query.execute(&mut **connection).await.map(Into::into).map_err(exec_error)
+        query.execute(&mut *connection).await.map(Into::into).map_err(exec_error)
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
         self.count();
         let mut connection = self.inner.lock().await;
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut **connection).await.map(Into::into).map_err(exec_error)
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *connection).await.map(Into::into).map_err(exec_error)
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
         self.count();
         let mut connection = self.inner.lock().await;
         let query = sqlx::query_with(self.own(&statement.sql), values(&statement)).persistent(self.named);
-        query.fetch_optional(&mut **connection).await.map(|row| row.map(Into::into)).map_err(query_error)
+        query.fetch_optional(&mut *connection).await.map(|row| row.map(Into::into)).map_err(query_error)
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
@@ -191,7 +205,7 @@ impl ConnectionTrait for TenantTx {
         let mut connection = self.inner.lock().await;
         let query = sqlx::query_with(self.own(&statement.sql), values(&statement)).persistent(self.named);
         query
-            .fetch_all(&mut **connection)
+            .fetch_all(&mut *connection)
             .await
             .map(|rows| rows.into_iter().map(Into::into).collect())
             .map_err(query_error)

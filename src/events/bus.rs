@@ -23,6 +23,9 @@ use crate::db::TenantId;
 const MOST_WAITING: usize = 1024;
 /// How long Redis may take for anything.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// After a silence so long Redis is asked whether it is still there: a host that vanishes says nothing, and whoever only
+/// listens would never know.
+const SILENCE: Duration = Duration::from_secs(30);
 const FIRST_BACKOFF: Duration = Duration::from_millis(50);
 const LAST_BACKOFF: Duration = Duration::from_secs(2);
 
@@ -232,6 +235,11 @@ async fn listen_once(bus: &RedisBus, hub: &Hub, connected: impl FnOnce()) -> Str
         loop {
             tokio::select! {
                 () = bus.followed_changed.notified() => break,
+                () = sleep(SILENCE) => match timeout(PATIENCE, sink.ping::<redis::Value>()).await {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) => return error.to_string(),
+                    Err(_elapsed) => return "it does not answer".to_owned(),
+                },
                 hint = hints.next() => match hint {
                     None => return "the connection was lost".to_owned(),
                     Some(hint) => {

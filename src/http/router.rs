@@ -175,12 +175,12 @@ pub fn readiness(
     Readiness::new(stopping)
         .check("database", move || {
             let db = ping.clone();
-            async move { db.ping().await.map_err(|error| error.to_string()) }
+            async move { db.ping().await.map_err(|error| error.describe()) }
         })
         .check("clock", move || {
             let (db, clock) = (db.clone(), Arc::clone(&clock));
             async move {
-                let skew = db.clock_skew(clock.now()).await.map_err(|error| error.to_string())?;
+                let skew = db.clock_skew(|| clock.now()).await.map_err(|error| error.describe())?;
                 if skew > Duration::from_secs(1) {
                     Err(format!("differs from the database's by {skew:?}"))
                 } else {

@@ -117,36 +117,36 @@ impl Worker {
         let tasks = TaskTracker::new();
         let mut served: HashSet<String> = HashSet::new();
         let mut rules_known = false;
-        loop {
-            if !rules_known {
-                match schedule::adopt_time_rules(&self.inner.cx).await {
-                    Ok(()) => rules_known = true,
-                    Err(error) => tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "The zone rules could not be compared; trying again"
-                    ),
-                }
-            }
-            // New cells are found without a restart.
-            match self.inner.cx.db.cells().await {
-                Ok(cells) => {
-                    for name in cells {
-                        if served.insert(name.clone()) {
-                            tasks.spawn(cell::serve(Arc::clone(&self.inner), name, shutdown.clone()));
-                        }
+        let finding = async {
+            loop {
+                if !rules_known {
+                    match schedule::adopt_time_rules(&self.inner.cx).await {
+                        Ok(()) => rules_known = true,
+                        Err(error) => tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "The zone rules could not be compared; trying again"
+                        ),
                     }
                 }
-                Err(error) => tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "The catalogue does not answer; trying again"
-                ),
+                // New cells are found without a restart.
+                match self.inner.cx.db.cells().await {
+                    Ok(cells) => {
+                        for name in cells {
+                            if served.insert(name.clone()) {
+                                tasks.spawn(cell::serve(Arc::clone(&self.inner), name, shutdown.clone()));
+                            }
+                        }
+                    }
+                    Err(error) => tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "The catalogue does not answer; trying again"
+                    ),
+                }
+                let pause = if served.is_empty() { Duration::from_secs(1) } else { Duration::from_secs(30) };
+                tokio::time::sleep(pause).await;
             }
-            let pause = if served.is_empty() { Duration::from_secs(1) } else { Duration::from_secs(30) };
-            tokio::select! {
-                () = shutdown.cancelled() => break,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
+        };
+        shutdown.run_until_cancelled(finding).await;
         tasks.close();
         tasks.wait().await;
     }

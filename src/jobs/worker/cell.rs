@@ -32,6 +32,10 @@ const MEASURE: Duration = Duration::from_secs(15);
 /// After a fault of the database.
 const AFTER_FAULT: Duration = Duration::from_secs(2);
 
+/// How long a stop waits for a claim that is under way, so that what it brings is known and given back; and for a database
+/// that does not answer.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Jobs that run now, by `(id, claim)`, and how to cut each.
 type Held = Arc<Mutex<HashMap<(i64, i64), CancellationToken>>>;
 
@@ -68,7 +72,10 @@ pub(super) async fn serve(inner: Arc<Inner>, name: String, shutdown: Cancellatio
     });
     let beats = CancellationToken::new();
     let heart = TaskTracker::new();
-    heart.spawn(heartbeat(Arc::clone(&cell), beats.clone()));
+    heart.spawn({
+        let (cell, beats) = (Arc::clone(&cell), beats.clone());
+        async move { beats.run_until_cancelled(heartbeat(cell)).await }
+    });
     heart.close();
     cell.work(&shutdown).await;
     cell.stop().await;
@@ -98,7 +105,16 @@ impl Cell {
                 }
                 self.claim().await
             };
-            let pause = match turn.await {
+            let stopped = async {
+                shutdown.cancelled().await;
+                tokio::time::sleep(LAST_WORDS).await;
+            };
+            let turned = tokio::select! {
+                biased;
+                turned = turn => turned,
+                () = stopped => return,
+            };
+            let pause = match turned {
                 Ok(Claimed::PerhapsMore) => {
                     if self.slots.counts().all >= options.slots {
                         tokio::select! {
@@ -110,7 +126,10 @@ impl Cell {
                     }
                     continue;
                 }
-                Ok(Claimed::AllThereWas) => self.until_due().await,
+                Ok(Claimed::AllThereWas) => tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    pause = self.until_due() => pause,
+                },
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;
                     tracing::warn!(error, cell.name = self.name, "The queue does not answer; trying again");
@@ -224,27 +243,32 @@ impl Cell {
                 "Jobs take too long to stop and are given back"
             );
             self.cut.cancel();
-            self.tasks.wait().await;
+            // What is cut ends at once, unless it waits for the database.
+            let _timeout = tokio::time::timeout(LAST_WORDS, self.tasks.wait()).await;
         }
-        match self.inner.cx.db.release_jobs(&self.name, self.worker).await {
-            Ok(_) => {}
-            Err(error) => {
+        let released = self.inner.cx.db.release_jobs(&self.name, self.worker);
+        match tokio::time::timeout(LAST_WORDS, released).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => {
                 let error = &error as &dyn std::error::Error;
                 tracing::warn!(error, cell.name = self.name, "Jobs could not be given back; their leases will run out");
+            }
+            Err(_) => {
+                tracing::warn!(
+                    cell.name = self.name,
+                    "Jobs could not be given back in time; their leases will run out"
+                );
             }
         }
     }
 }
 
 /// Renews the leases of running jobs, and cuts those whose lease is lost: another worker has them.
-async fn heartbeat(cell: Arc<Cell>, until: CancellationToken) {
+async fn heartbeat(cell: Arc<Cell>) {
     let lease = cell.inner.options.lease;
     let mut renewed = Instant::now();
     loop {
-        tokio::select! {
-            () = until.cancelled() => return,
-            () = tokio::time::sleep(lease / 3) => {}
-        }
+        tokio::time::sleep(lease / 3).await;
         let held: Vec<(i64, i64)> = cell.lock().keys().copied().collect();
         if held.is_empty() {
             renewed = Instant::now();

@@ -1,6 +1,6 @@
 //! A centre's data is out of reach for every other centre, because PostgreSQL refuses it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use horae::{
     db::{Access, CellPlan, NewTenant, TenantId, TenantStatus},
@@ -8,14 +8,14 @@ use horae::{
 };
 use sea_orm::ConnectionTrait;
 use serde_json::json;
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 
 use crate::support::{
     app::{PASSWORD, SECRET, TestApp},
     postgres,
 };
 
-fn centre(slug: &str) -> NewCentre {
+pub fn centre(slug: &str) -> NewCentre {
     NewCentre {
         slug: slug.to_owned(),
         trade_name: "Gamma".to_owned(),
@@ -282,4 +282,42 @@ async fn two_programs_may_migrate_at_once() {
     let (first, second) = tokio::join!(nodes[0].app.cx.db.migrate_catalogue(), nodes[1].app.cx.db.migrate_catalogue());
     first.unwrap();
     second.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_in_use_fails_its_tenants_migration_soon_and_the_next_run_does_it() {
+    let app = TestApp::start().await;
+    let db = &app.app.cx.db;
+    let alfa = db.find_tenant_by_slug("alfa").await.unwrap().unwrap().schema_name.clone();
+    let mut owner = PgConnection::connect(&app.database_url).await.unwrap();
+    let pending = format!(
+        "ALTER TABLE {alfa}.appointments DROP COLUMN contact_name, DROP COLUMN contact_email;
+         DELETE FROM {alfa}.migrations WHERE version = 'm0019_contact'"
+    );
+    sqlx::raw_sql(AssertSqlSafe(pending)).execute(&mut owner).await.unwrap();
+    // As pg_dump does, for as long as it takes.
+    let backup = format!("BEGIN; LOCK TABLE {alfa}.appointments IN ACCESS SHARE MODE");
+    sqlx::raw_sql(AssertSqlSafe(backup)).execute(&mut owner).await.unwrap();
+    let run = tokio::time::timeout(Duration::from_secs(60), db.migrate_tenants(|_| ()));
+    let outcomes = run.await.expect("it does not wait for the end of the backup").unwrap();
+    let told = outcomes[0].error.as_deref().unwrap();
+    assert!(told.contains("in use") && told.contains("run `horae migrate` again"), "{told}");
+    assert!(outcomes[1].error.is_none(), "{outcomes:?}");
+    sqlx::raw_sql("COMMIT").execute(&mut owner).await.unwrap();
+    assert!(db.migrate_tenants(|_| ()).await.unwrap().iter().all(|outcome| outcome.error.is_none()));
+    let columns =
+        "SELECT count(*) FROM information_schema.columns WHERE table_schema = $1 AND column_name = 'contact_name'";
+    assert_eq!(sqlx::query_scalar::<_, i64>(columns).bind(&alfa).fetch_one(&mut owner).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn the_applications_password_is_what_its_url_means() {
+    let url = postgres::empty_database().await;
+    let owner: PgConnectOptions = url.parse().unwrap();
+    let role = format!("{}_app", owner.get_database().unwrap());
+    let through = owner.username(&role).password("p@ss").to_url_lossy().to_string();
+    assert!(through.contains(":p%40ss@"), "{through}");
+    let app = TestApp::on(&url, &[("DATABASE_APP_URL", &through)]).await;
+    app.app.cx.db.migrate_catalogue().await.unwrap();
+    app.app.cx.db.ping().await.unwrap();
 }

@@ -97,12 +97,30 @@ impl TestApp {
         Self::with_clock(database_url, settings, clock).await
     }
 
+    /// A node that waits so long for an answer of the database.
+    pub async fn impatient(database_url: &str, settings: &[(&str, &str)], answer_limit: Duration) -> Self {
+        let clock = ManualClock::new(START.parse().unwrap());
+        let hurry = |config: &mut Config| config.database_answer_limit = answer_limit;
+        Self::with(database_url, settings, clock, hurry)
+    }
+
     /// A node on this database that shares another's clock.
     pub async fn with_clock(database_url: &str, settings: &[(&str, &str)], clock: ManualClock) -> Self {
+        Self::with(database_url, settings, clock, |_| ())
+    }
+
+    fn with(
+        database_url: &str,
+        settings: &[(&str, &str)],
+        clock: ManualClock,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
         let (mailbox, files) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let folder = ("HORAE_FILES", files.path().to_str().unwrap());
-        let settings = &[&[folder], settings].concat();
-        let app = build(database_url, settings, Arc::new(clock.clone()), Mailer::folder(mailbox.path()));
+        let mut config = config(database_url, &[&[folder], settings].concat());
+        change(&mut config);
+        let mailer = Arc::new(Mailer::folder(mailbox.path()));
+        let app = App::build(config, Arc::new(clock.clone()), Some(mailer)).unwrap();
         let router = app.router(GraphiqlPage::new(Vec::new()), None);
         Self { app, clock, router, database_url: database_url.to_owned(), mailbox, files }
     }
@@ -212,6 +230,11 @@ impl TestApp {
 
 /// A server's parts on this database.
 pub fn build(database_url: &str, settings: &[(&str, &str)], clock: Arc<dyn Clock>, mailer: Mailer) -> App {
+    App::build(config(database_url, settings), clock, Some(Arc::new(mailer))).unwrap()
+}
+
+/// Settings of a server on this database.
+pub fn config(database_url: &str, settings: &[(&str, &str)]) -> Config {
     let settings: HashMap<String, String> =
         [("HORAE_SECRET", SECRET), ("DATABASE_URL", database_url), ("DATABASE_MAX_CONNECTIONS", "20"), PATIENT]
             .iter()
@@ -219,8 +242,7 @@ pub fn build(database_url: &str, settings: &[(&str, &str)], clock: Arc<dyn Clock
             .chain(settings)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect();
-    let config = Config::from_lookup(|name| settings.get(name).cloned()).unwrap();
-    App::build(config, clock, Some(Arc::new(mailer))).unwrap()
+    Config::from_lookup(|name| settings.get(name).cloned()).unwrap()
 }
 
 async fn fill(database_url: String) {

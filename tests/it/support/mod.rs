@@ -1,6 +1,7 @@
 //! What tests of several areas stand on: servers of their own and places to put them.
 
 pub mod app;
+pub mod door;
 pub mod fingerprint;
 pub mod fixtures;
 pub mod folder;

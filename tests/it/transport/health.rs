@@ -1,12 +1,14 @@
 //! What balancers and monitoring ask.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
+use futures::future::join;
 use horae::{
+    db::Access,
     domain::clock::{Clock, SystemClock},
     http::{Readiness, graphiql::GraphiqlPage, health_router},
     mail::Mailer,
@@ -67,4 +69,18 @@ async fn is_not_ready_while_its_clock_is_not_the_databases() {
         assert!(found == status && body.contains(clock), "{wrong}: {found} {body}");
         app.stop().await;
     }
+}
+
+#[tokio::test]
+async fn waiting_for_a_connection_is_no_wrong_clock() {
+    let app = TestApp::start_with(&[("DATABASE_MAX_CONNECTIONS", "1")]).await;
+    let db = &app.app.cx.db;
+    let tenant = db.find_tenant_by_slug("alfa").await.unwrap().unwrap();
+    let held = db.begin(&tenant, Access::Read).await.unwrap();
+    let free = async {
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        held.commit().await.unwrap();
+    };
+    let (skew, ()) = join(db.clock_skew(|| SystemClock.now()), free).await;
+    assert!(skew.unwrap() < Duration::from_secs(1));
 }
