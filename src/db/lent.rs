@@ -97,7 +97,7 @@ fn give_back(loan: Loan) {
     tokio::spawn(async move {
         let Loan { mut connection, place, limit, is_open, mut is_broken } = loan;
         if is_open && !is_broken {
-            let _ = within(limit, &mut is_broken, connection.execute("ROLLBACK")).await;
+            is_broken = !undone(&mut connection, limit).await;
         }
         if is_broken {
             connection.close_on_drop();
@@ -107,6 +107,16 @@ fn give_back(loan: Loan) {
         }
         drop(place);
     });
+}
+
+/// Whether PostgreSQL says that nothing is open any more. Only then may anybody else have the connection.
+async fn undone(connection: &mut PoolConnection<Postgres>, limit: Duration) -> bool {
+    let mut is_broken = false;
+    if within(limit, &mut is_broken, connection.execute("ROLLBACK")).await.is_ok() {
+        return true;
+    }
+    // What failed may be the statement in whose middle it was dropped, whose answer the driver reads before it asks anew.
+    !is_broken && within(limit, &mut is_broken, connection.execute("ROLLBACK")).await.is_ok()
 }
 
 /// The answer, if it comes in time. After a fault of the line the connection is broken.
