@@ -5,7 +5,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::config::Config;
 
 /// macOS calls its limit infinite and refuses more than this (`OPEN_MAX`).
-const MOST: u64 = if cfg!(target_os = "macos") { 10_240 } else { u64::MAX };
+const MOST: Option<u64> = if cfg!(target_os = "macos") { Some(10_240) } else { None };
 
 /// Room for what is neither connection nor socket: pools of the database, files on their way, the log.
 const REST: u64 = 1_000;
@@ -14,11 +14,10 @@ const REST: u64 = 1_000;
 /// programs that use `select`. Tells the limit that holds then; none: there is none.
 pub(super) fn raise() -> Option<u64> {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(MOST, |hard| hard.min(MOST));
-    if limit.current.is_none_or(|soft| soft >= wanted) {
+    let current = [limit.maximum, MOST].into_iter().flatten().min();
+    if limit.current.is_none_or(|soft| current.is_some_and(|most| soft >= most)) {
         return limit.current;
     }
-    let current = (wanted < u64::MAX).then_some(wanted);
     match setrlimit(Resource::Nofile, Rlimit { current, ..limit }) {
         Ok(()) => current,
         Err(error) => {
