@@ -98,7 +98,7 @@ settings! {
     HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
     HORAE_PG_BIN = "", "Folder of initdb, pg_ctl and postgres for demo, when they are in no usual place.";
     HORAE_MAILS_PER_SECOND = "100", "Most mails that a worker begins in a second: as many as the relay takes, and as few as leave the processors to the requests.";
-    HORAE_WORKER_SLOTS = "20", "How many jobs of one cell a worker runs at once; mails, and jobs of one centre, take three quarters of them.";
+    HORAE_WORKER_SLOTS = "21", "How many jobs of one cell a worker runs at once; mails, and jobs of one centre, take three quarters of them.";
     HORAE_JOB_LEASE = "60", "Seconds after which a job whose worker is silent is given to another. Longer than any mail takes to hand over.";
     HORAE_SHUTDOWN_GRACE = "20", "Seconds for running requests and jobs to end at a stop.";
 }

@@ -53,7 +53,8 @@ const MAILS_PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(99);
 impl Default for WorkerOptions {
     fn default() -> Self {
         Self {
-            slots: 20,
+            // Sixteen for mails: two turns of eight.
+            slots: 21,
             per_tenant: None,
             lease: Duration::from_secs(60),
             poll: Duration::from_secs(1),
