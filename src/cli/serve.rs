@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::{net::TcpListener, signal};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use super::{CliError, open_files};
 use crate::{
@@ -55,9 +58,9 @@ pub(super) async fn start(app: &App, role: Role, page: GraphiqlPage) -> Result<(
         }
         None => Some(metrics),
     };
-    let stopping = app.shutdown.clone();
+    let (asked, stopping) = (end_asked_for(), app.shutdown.clone());
     app.tasks.spawn(async move {
-        end_asked_for().await;
+        asked.await;
         tracing::info!("Stopping: what is running may end");
         stopping.cancel();
     });
@@ -110,16 +113,22 @@ async fn bind(address: SocketAddr, setting: &str) -> Result<TcpListener, CliErro
         .map_err(|error| CliError(format!("cannot listen on {address} ({error}); set {setting} to another address")))
 }
 
-/// Waits for Ctrl-C or the service manager's SIGTERM.
-pub(super) async fn end_asked_for() {
-    let terminated = async {
-        match signal::unix::signal(signal::unix::SignalKind::terminate()) {
-            Ok(mut terminate) => drop(terminate.recv().await),
-            Err(_) => std::future::pending().await,
+/// Ends with Ctrl-C or the service manager's SIGTERM. Both are heard from the call on, whenever it is first waited for: one
+/// that comes before would end the process in the middle of what it does.
+fn end_asked_for() -> impl Future<Output = ()> + Send + 'static {
+    let hear = |kind| signal(kind).ok();
+    let (terminate, interrupt) = (hear(SignalKind::terminate()), hear(SignalKind::interrupt()));
+    async move {
+        tokio::select! {
+            () = heard(terminate) => {}
+            () = heard(interrupt) => {}
         }
-    };
-    tokio::select! {
-        _ = signal::ctrl_c() => {}
-        () = terminated => {}
+    }
+}
+
+async fn heard(signal: Option<Signal>) {
+    match signal {
+        Some(mut signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
     }
 }
