@@ -42,8 +42,6 @@ pub struct Locked {
     pub send_confirmation: bool,
     /// Who and what it takes; whoever is among them attends.
     pub resources: Vec<Uuid>,
-    /// Its treatments, in their order.
-    pub treatments: Vec<Uuid>,
 }
 
 #[derive(FromQueryResult)]
@@ -61,7 +59,6 @@ struct Row {
     patient_id: Option<Uuid>,
     send_confirmation: bool,
     resources: Vec<Uuid>,
-    treatments: Vec<Uuid>,
 }
 
 /// Locks the appointment's row, before it is read in another statement: what is read beside a row that is being waited for
@@ -90,8 +87,7 @@ pub async fn lock(
         .find(
             "SELECT a.id, a.branch_id, a.time_zone, a.version, a.revision, a.status, a.start_at, a.end_at, a.channel,
                  coalesce(p.email, a.contact_email) AS email, a.patient_id, a.send_confirmation,
-                 coalesce((SELECT array_agg(DISTINCT resource_id) FROM occupancies WHERE appointment_id = a.id), '{}') AS resources,
-                 ARRAY(SELECT treatment_id FROM appointment_items WHERE appointment_id = a.id ORDER BY position) AS treatments
+                 coalesce((SELECT array_agg(DISTINCT resource_id) FROM occupancies WHERE appointment_id = a.id), '{}') AS resources
              FROM appointments a LEFT JOIN patients p ON p.id = a.patient_id WHERE a.id = $1 FOR UPDATE OF a",
             [id.into()],
         )
@@ -124,7 +120,6 @@ pub async fn lock(
         patient: row.patient_id,
         send_confirmation: row.send_confirmation,
         resources: row.resources,
-        treatments: row.treatments,
     })
 }
 

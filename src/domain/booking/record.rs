@@ -263,12 +263,12 @@ impl Plan {
         ids
     }
 
-    /// Whether it is what is booked already, at another time.
+    /// Whether it is what is booked already, with these treatments, at another time.
     #[must_use]
-    pub fn only_moves(&self, from: &Locked) -> bool {
-        let treatments = self.items.iter().map(|item| item.slot.treatment);
+    pub fn only_moves(&self, from: &Locked, treatments: &[Uuid]) -> bool {
+        let planned = self.items.iter().map(|item| item.slot.treatment);
         self.end - self.start == from.end - from.start
-            && treatments.eq(from.treatments.iter().copied())
+            && planned.eq(treatments.iter().copied())
             && BTreeSet::from_iter(self.resources()) == BTreeSet::from_iter(from.resources.iter().copied())
     }
 

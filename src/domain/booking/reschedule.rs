@@ -136,7 +136,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Mov
             revision,
             start: plan.start,
             previous_start: Some(locked.start),
-            only_time_changed: plan.only_moves(&locked),
+            only_time_changed: plan.only_moves(&locked, &kept),
             patient_email: locked.patient_email.clone(),
             send_confirmation: locked.send_confirmation,
             booked_at: now,
