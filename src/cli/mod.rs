@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 use crate::{
     app::{App, StartError},
     config::Config,
+    db::with_causes,
     domain::clock::SystemClock,
 };
 
@@ -69,14 +70,7 @@ pub struct CliError(String);
 
 impl<E: std::error::Error> From<E> for CliError {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self(text)
+        Self(with_causes(&error))
     }
 }
 
@@ -99,14 +93,7 @@ impl CliError {
     }
 
     fn from_fault(fault: &crate::domain::refusal::Fault) -> Self {
-        let mut text = fault.to_string();
-        let mut source = std::error::Error::source(fault);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        Self(text)
+        Self(with_causes(fault))
     }
 }
 

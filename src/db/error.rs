@@ -17,19 +17,6 @@ pub enum DbError {
 }
 
 impl DbError {
-    /// All of it, with what caused it, for logs and lists that hold one line.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = std::error::Error::source(self);
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
-        text
-    }
-
     /// The five characters PostgreSQL answered with, if it was PostgreSQL.
     #[must_use]
     pub fn sqlstate(&self) -> Option<String> {
@@ -97,4 +84,17 @@ impl From<DbErr> for DbError {
             other => Self::Orm(other),
         }
     }
+}
+
+/// An error with everything that caused it, for logs and lists that hold one line.
+#[must_use]
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
 }

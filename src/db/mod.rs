@@ -27,7 +27,7 @@ use std::{
 pub use catalogue::{NewTenant, Tenant, TenantId, TenantStatus};
 pub use cell::{CellPlan, Server};
 use cell::{OpenCell, Placement};
-pub use error::DbError;
+pub use error::{DbError, with_causes};
 pub use jobs::{ClaimKind, ClaimRequest, ClaimedJob, DueLocal, Lane, NewJob, Tick};
 use moka::future::Cache;
 use pool::CellPool;

@@ -11,6 +11,7 @@ use super::{
     CellPlan, Db, DbError, NewTenant, Tenant, TenantId,
     catalogue::{self},
     cell::{self, MAIN, Server, address},
+    error::with_causes,
     lent::STATEMENT_LIMIT,
 };
 
@@ -90,7 +91,7 @@ impl Db {
         let mut outcomes = Vec::with_capacity(total);
         for (done, tenant) in tenants.iter().enumerate() {
             progress(MigrationProgress { done, total });
-            let error = self.migrate_tenant(&admin, tenant).await.err().map(|error| error.describe());
+            let error = self.migrate_tenant(&admin, tenant).await.err().map(|error| with_causes(&error));
             if error.is_some() {
                 sqlx::query("UPDATE catalogue.tenants SET migration_error = $2 WHERE id = $1")
                     .bind(tenant.id.0)

@@ -27,6 +27,7 @@ use super::{
     health_router, limit_file_tries, limit_tries, log_access, metrics_router,
 };
 use crate::{
+    db::with_causes,
     domain::{
         cx::Cx,
         limit::{Limiter, Rates},
@@ -175,12 +176,12 @@ pub fn readiness(
     Readiness::new(stopping)
         .check("database", move || {
             let db = ping.clone();
-            async move { db.ping().await.map_err(|error| error.describe()) }
+            async move { db.ping().await.map_err(|error| with_causes(&error)) }
         })
         .check("clock", move || {
             let (db, clock) = (db.clone(), Arc::clone(&clock));
             async move {
-                let skew = db.clock_skew(|| clock.now()).await.map_err(|error| error.describe())?;
+                let skew = db.clock_skew(|| clock.now()).await.map_err(|error| with_causes(&error))?;
                 if skew > Duration::from_secs(1) {
                     Err(format!("differs from the database's by {skew:?}"))
                 } else {

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::refusal::{Failure, Fault};
+use crate::{db::with_causes, domain::refusal::Failure};
 
 /// What became of one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,21 +26,9 @@ impl Outcome {
                 let codes: Vec<String> = refusals.iter().map(|refusal| format!("{:?}", refusal.code)).collect();
                 Self::Fail(format!("refused: {}", codes.join(", ")))
             }
-            Failure::Fault(fault) => Self::Failed(describe(fault)),
+            Failure::Fault(fault) => Self::Failed(with_causes(fault)),
         }
     }
-}
-
-/// The whole chain of causes.
-fn describe(fault: &Fault) -> String {
-    let mut text = fault.to_string();
-    let mut source = std::error::Error::source(fault);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// How a kind of job is treated.

@@ -12,6 +12,7 @@ use super::{
     scalar::{Decimal, Instant, LocalDateTime, TimeZone},
 };
 use crate::{
+    db::with_causes,
     domain::refusal::{Code, Detail, Failure, Fault, Refusal},
     telemetry::operation,
 };
@@ -324,29 +325,17 @@ impl ApiError {
         if let Fault::Db(error) = fault
             && error.is_unavailable()
         {
-            tracing::warn!(error.chain = %chain(fault), "The database does not answer in time");
+            tracing::warn!(error.chain = %with_causes(fault), "The database does not answer in time");
             let message = "too busy at the moment; try again".to_owned();
             return Self { code: "SERVICE_UNAVAILABLE", message, field: None };
         }
-        tracing::error!(error.chain = %chain(fault), "A request failed inside the server");
+        tracing::error!(error.chain = %with_causes(fault), "A request failed inside the server");
         Self {
             code: "INTERNAL",
             message: "something went wrong on our side; quote the request id when you report it".to_owned(),
             field: None,
         }
     }
-}
-
-/// The whole chain of causes in one line.
-fn chain(fault: &Fault) -> String {
-    let mut text = fault.to_string();
-    let mut source = std::error::Error::source(fault);
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 impl From<Failure> for ApiError {
