@@ -114,7 +114,8 @@ impl Db {
             .map(|cell| &cell.pool)
             .filter(|pool| !pool.is_shared())
             .chain(std::iter::once(&self.inner.catalogue))
-            .fold((0, 0), |(open, idle), pool| (open + pool.size(), idle + pool.num_idle()))
+            .map(CellPool::connections)
+            .fold((0, 0), |(all_open, all_idle), (open, idle)| (all_open + open, all_idle + idle))
     }
 
     /// Asks the catalogue for an answer: whether this node can serve at all.

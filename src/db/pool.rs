@@ -5,7 +5,7 @@
 //! else. The URL says so with `statement-cache-capacity=0`: then no statement gets a name, and a statement outside a
 //! tenant's transaction gets a transaction of its own, so that what prepares it and what runs it stay together.
 
-use std::{ops::Deref, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use futures::{
     TryStreamExt,
@@ -21,7 +21,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{DbOptions, TenantId, lent::Lent, place::Places};
 
-/// A pool, and whether its connections may name statements.
+/// A pool, and whether its connections may name statements. The pool within is nobody else's: statements on it would be
+/// waited for without limit, and named behind a PgBouncer that mixes names up.
 #[derive(Clone, Debug)]
 pub(super) struct CellPool {
     pool: PgPool,
@@ -97,6 +98,16 @@ impl CellPool {
         self.shared
     }
 
+    /// How many connections are open, and how many of them idle.
+    pub fn connections(&self) -> (u32, usize) {
+        (self.pool.size(), self.pool.num_idle())
+    }
+
+    /// Waits until all connections are given back, and closes them.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+
     /// Whether statements may be prepared under a name and used again.
     pub fn names_statements(&self) -> bool {
         self.named
@@ -129,14 +140,6 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.decrement(1.0);
-    }
-}
-
-impl Deref for CellPool {
-    type Target = PgPool;
-
-    fn deref(&self) -> &PgPool {
-        &self.pool
     }
 }
 
