@@ -37,7 +37,7 @@ pub struct Catalogue;
 #[async_trait::async_trait]
 impl MigratorTrait for Catalogue {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        sql_files!["catalogue": "m0001_catalogue", "m0002_queue", "m0003_sealing", "m0004_time_rules"]
+        sql_files!["catalogue": "m0001_catalogue", "m0002_queue", "m0003_sealing", "m0004_time_rules", "m0005_ready_by_kind"]
     }
 
     fn migration_table_name() -> DynIden {

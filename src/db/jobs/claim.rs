@@ -4,8 +4,11 @@ use chrono::{DateTime, Utc};
 use sqlx::FromRow;
 use uuid::Uuid;
 
-use super::{ClaimedJob, Lane};
-use crate::db::{Db, DbError, TenantId};
+use super::{
+    ClaimedJob, Lane,
+    turns::{Share, Waiting, share_out},
+};
+use crate::db::{Db, DbError, TenantId, pool::CellPool};
 
 /// What a worker can take at the moment.
 #[derive(Clone, Debug)]
@@ -58,7 +61,7 @@ impl From<ClaimedRow> for ClaimedJob {
             id: row.id,
             tenant: TenantId(row.tenant_id),
             kind: row.kind,
-            lane: if row.lane == 0 { Lane::Transactional } else { Lane::Bulk },
+            lane: Lane::of_number(row.lane),
             dedup_key: row.dedup_key,
             payload: row.payload,
             due_at: row.due_at,
@@ -72,75 +75,20 @@ impl Db {
     /// Claims due jobs of a cell, transactional before bulk. Within a lane tenants take turns, and a tenant's running
     /// jobs count as turns it has had, so one centre's thousand mails do not delay another's one. Who of those with as
     /// many turns comes first is drawn anew each time: a fixed order would let the first ones go on for ever where
-    /// tenants are more than slots. A tenant's own jobs come in order of their due time.
+    /// tenants are more than slots. A tenant's own jobs of a kind come in order of their due time.
+    ///
+    /// What it reads grows with the tenants that have something waiting and with what it takes, not with how much waits.
     ///
     /// # Errors
     /// When the cell does not answer.
     pub async fn claim_jobs(&self, cell: &str, request: &ClaimRequest) -> Result<Vec<ClaimedJob>, DbError> {
         let pool = self.pool_of_cell(cell).await?;
-        let wanted: Vec<&ClaimKind> = request.kinds.iter().filter(|one| one.free > 0).collect();
-        let (tenants, running): (Vec<Uuid>, Vec<i64>) =
-            request.running.iter().map(|(tenant, count)| (tenant.0, *count)).unzip();
-        let mut rows: Vec<ClaimedRow> = sqlx::query_as(
-            "WITH RECURSIVE waiting AS (
-                 -- One index probe per (lane, tenant) that has a waiting job, however many jobs wait.
-                 (SELECT lane, tenant_id, random() AS luck FROM queue.jobs WHERE state = 'READY'
-                  ORDER BY lane, tenant_id LIMIT 1)
-                 UNION ALL
-                 SELECT next.lane, next.tenant_id, random() FROM waiting w, LATERAL (
-                     SELECT lane, tenant_id FROM queue.jobs
-                     WHERE state = 'READY' AND (lane, tenant_id) > (w.lane, w.tenant_id)
-                     ORDER BY lane, tenant_id LIMIT 1
-                 ) next
-             ), kinds AS (
-                 SELECT * FROM unnest($5::text[], $6::bigint[], $11::bigint[]) AS k (kind, free, together)
-             ), busy AS (
-                 SELECT * FROM unnest($7::uuid[], $8::bigint[]) AS b (tenant_id, running)
-             ), turns AS (
-                 SELECT due.id, due.kind, w.lane, w.luck, due.nth, due.nth - 1 + coalesce(busy.running, 0) AS before
-                 FROM waiting w LEFT JOIN busy USING (tenant_id), LATERAL (
-                     SELECT id, kind, row_number() OVER (ORDER BY due_at, id) AS nth FROM (
-                         SELECT id, kind, due_at FROM queue.jobs
-                         WHERE state = 'READY' AND lane = w.lane AND tenant_id = w.tenant_id AND due_at <= $2 AND kind = ANY ($5)
-                         ORDER BY due_at, id LIMIT greatest(least($3, $4 - coalesce(busy.running, 0)), 0)
-                     ) first_due
-                 ) due
-             ), chosen AS (
-                 SELECT id FROM (
-                     SELECT *, row_number() OVER (PARTITION BY kind ORDER BY lane, turn, luck, nth) AS nth_of_kind,
-                         row_number() OVER (PARTITION BY lane ORDER BY turn, luck, nth) AS nth_of_lane
-                     FROM (SELECT t.*, k.free, t.before / k.together AS turn FROM turns t JOIN kinds k USING (kind)) t
-                 ) ranked
-                 WHERE nth_of_kind <= free AND nth_of_lane <= CASE lane WHEN 1 THEN $9 ELSE $3 END
-                 ORDER BY lane, turn, luck, nth LIMIT $3
-             ), taken AS (
-                 SELECT j.id FROM queue.jobs j JOIN chosen USING (id)
-                 WHERE j.state = 'READY' AND j.due_at <= $2 ORDER BY j.id FOR UPDATE OF j SKIP LOCKED
-             ), soon AS (
-                 -- Nobody waits for the disk: a claim that a crash of the database forgets is made again.
-                 SELECT set_config('synchronous_commit', 'off', true)
-             )
-             UPDATE queue.jobs j
-             SET state = 'RUNNING', attempt = attempt + 1, claim = claim + 1, claimed_by = $1,
-                 lease_until = clock_timestamp() + make_interval(secs => $10)
-             FROM taken, soon WHERE j.id = taken.id
-             RETURNING j.id, j.tenant_id, j.kind, j.lane, j.dedup_key, j.payload, j.due_at, j.attempt, j.claim",
-        )
-        .bind(request.worker)
-        .bind(request.now)
-        .bind(request.limit)
-        .bind(request.per_tenant)
-        .bind(wanted.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>())
-        .bind(wanted.iter().map(|one| one.free).collect::<Vec<_>>())
-        .bind(tenants)
-        .bind(running)
-        .bind(request.bulk_limit)
-        .bind(request.lease_seconds)
-        .bind(wanted.iter().map(|one| one.together.max(1)).collect::<Vec<_>>())
-        .fetch_all(&pool)
-        .await?;
-        rows.sort_by_key(|row| (row.lane, row.due_at, row.id));
-        Ok(rows.into_iter().map(ClaimedJob::from).collect())
+        let waiting = waiting(&pool, request).await?;
+        let shares = share_out(request, &waiting);
+        if shares.is_empty() {
+            return Ok(Vec::new());
+        }
+        take(&pool, request, &shares).await
     }
 
     /// Gives jobs back whose worker has been silent for longer than its lease. The next claim counts as another try.
@@ -188,4 +136,100 @@ impl Db {
         .fetch_all(&pool)
         .await?)
     }
+}
+
+#[derive(FromRow)]
+struct WaitingRow {
+    lane: i16,
+    tenant_id: Uuid,
+    kind: String,
+    due_at: DateTime<Utc>,
+    count: i64,
+}
+
+/// What is due, in an order that is drawn: of each tenant and kind as many as could be taken. Those that as many others of
+/// the kind come before as may run of it are left out: each of the others has one at least.
+async fn waiting(pool: &CellPool, request: &ClaimRequest) -> Result<Vec<Waiting>, DbError> {
+    let wanted: Vec<&ClaimKind> = request.kinds.iter().filter(|one| one.free > 0).collect();
+    let (tenants, running): (Vec<Uuid>, Vec<i64>) =
+        request.running.iter().map(|(tenant, count)| (tenant.0, *count)).unzip();
+    let rows: Vec<WaitingRow> = sqlx::query_as(
+        "WITH RECURSIVE heads AS (
+             -- One index probe per (lane, tenant, kind) that has a waiting job, however many jobs wait.
+             (SELECT lane, tenant_id, kind, due_at, random() AS luck FROM queue.jobs WHERE state = 'READY'
+              ORDER BY lane, tenant_id, kind, due_at LIMIT 1)
+             UNION ALL
+             SELECT next.*, random() FROM heads h, LATERAL (
+                 SELECT lane, tenant_id, kind, due_at FROM queue.jobs
+                 WHERE state = 'READY' AND (lane, tenant_id, kind) > (h.lane, h.tenant_id, h.kind)
+                 ORDER BY lane, tenant_id, kind, due_at LIMIT 1
+             ) next
+         ), due AS (
+             SELECT h.*, k.free,
+                 row_number() OVER (PARTITION BY h.lane, h.kind ORDER BY coalesce(b.running, 0) / k.together, h.luck) AS nth
+             FROM heads h JOIN unnest($3::text[], $4::bigint[], $5::bigint[]) AS k (kind, free, together) USING (kind)
+                 LEFT JOIN unnest($6::uuid[], $7::bigint[]) AS b (tenant_id, running) USING (tenant_id)
+             WHERE h.due_at <= $1 AND coalesce(b.running, 0) < $2
+         )
+         SELECT d.lane, d.tenant_id, d.kind, d.due_at, counted.count FROM due d, LATERAL (
+             SELECT count(*) FROM (
+                 SELECT 1 FROM queue.jobs j
+                 WHERE j.state = 'READY' AND j.lane = d.lane AND j.tenant_id = d.tenant_id AND j.kind = d.kind AND j.due_at <= $1
+                 ORDER BY j.due_at LIMIT d.free - d.nth + 1
+             ) few
+         ) counted
+         WHERE d.nth <= d.free ORDER BY d.luck",
+    )
+    .bind(request.now)
+    .bind(request.per_tenant)
+    .bind(wanted.iter().map(|one| one.kind.as_str()).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|one| one.free).collect::<Vec<_>>())
+    .bind(wanted.iter().map(|one| one.together.max(1)).collect::<Vec<_>>())
+    .bind(tenants)
+    .bind(running)
+    .fetch_all(pool)
+    .await?;
+    let waiting = |row: WaitingRow| Waiting {
+        lane: Lane::of_number(row.lane),
+        tenant: TenantId(row.tenant_id),
+        kind: row.kind,
+        due_at: row.due_at,
+        count: row.count,
+    };
+    Ok(rows.into_iter().map(waiting).collect())
+}
+
+/// Takes what others have not taken meanwhile.
+async fn take(pool: &CellPool, request: &ClaimRequest, shares: &[Share<'_>]) -> Result<Vec<ClaimedJob>, DbError> {
+    let mut rows: Vec<ClaimedRow> = sqlx::query_as(
+        "WITH taken AS (
+             SELECT due.id FROM unnest($3::smallint[], $4::uuid[], $5::text[], $6::bigint[]) AS share (lane, tenant_id, kind, most),
+                 LATERAL (
+                     SELECT j.id FROM queue.jobs j
+                     WHERE j.state = 'READY' AND j.lane = share.lane AND j.tenant_id = share.tenant_id AND j.kind = share.kind
+                         AND j.due_at <= $2
+                     ORDER BY j.due_at, j.id LIMIT share.most FOR UPDATE SKIP LOCKED
+                 ) due
+         ), soon AS (
+             -- Nobody waits for the disk: a claim that a crash of the database forgets is made again.
+             SELECT set_config('synchronous_commit', 'off', true)
+         )
+         UPDATE queue.jobs j
+         SET state = 'RUNNING', attempt = attempt + 1, claim = claim + 1, claimed_by = $1,
+             lease_until = clock_timestamp() + make_interval(secs => $7)
+         -- An array, so that the few are looked up however many the statistics expect.
+         FROM soon WHERE j.id = ANY (ARRAY(SELECT id FROM taken))
+         RETURNING j.id, j.tenant_id, j.kind, j.lane, j.dedup_key, j.payload, j.due_at, j.attempt, j.claim",
+    )
+    .bind(request.worker)
+    .bind(request.now)
+    .bind(shares.iter().map(|share| share.of.lane.number()).collect::<Vec<_>>())
+    .bind(shares.iter().map(|share| share.of.tenant.0).collect::<Vec<_>>())
+    .bind(shares.iter().map(|share| share.of.kind.as_str()).collect::<Vec<_>>())
+    .bind(shares.iter().map(|share| share.most).collect::<Vec<_>>())
+    .bind(request.lease_seconds)
+    .fetch_all(pool)
+    .await?;
+    rows.sort_by_key(|row| (row.lane, row.due_at, row.id));
+    Ok(rows.into_iter().map(ClaimedJob::from).collect())
 }

@@ -7,6 +7,7 @@ mod claim;
 mod held;
 mod local;
 mod schedule;
+mod turns;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 pub use claim::{ClaimKind, ClaimRequest};
@@ -32,6 +33,11 @@ impl Lane {
             Self::Transactional => 0,
             Self::Bulk => 1,
         }
+    }
+
+    /// The lane with this number in the table.
+    fn of_number(number: i16) -> Self {
+        if number == 0 { Self::Transactional } else { Self::Bulk }
     }
 }
 

@@ -22,6 +22,9 @@ use crate::{
 const MAILS: usize = 500;
 const KILLS: usize = 6;
 
+/// How long something is waited for that a worker does at once.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 fn start_worker(database_url: &str, sink: &SmtpSink) -> Child {
     Command::new(env!("CARGO_BIN_EXE_horae"))
         .arg("work")
@@ -46,6 +49,7 @@ struct Running {
 /// Starts a worker and waits until it has claimed something: whoever claims and was not known is it.
 async fn employ(desk: &Desk, sink: &SmtpSink, connection: &mut PgConnection, known: &mut BTreeSet<Uuid>) -> Running {
     let process = start_worker(&desk.app.database_url, sink);
+    let end = tokio::time::Instant::now() + PATIENCE;
     loop {
         let rows = sqlx::query("SELECT DISTINCT claimed_by FROM queue.jobs WHERE state = 'RUNNING'")
             .fetch_all(&mut *connection)
@@ -55,6 +59,7 @@ async fn employ(desk: &Desk, sink: &SmtpSink, connection: &mut PgConnection, kno
             return Running { process, claims_as };
         }
         assert!(sent(connection).await < MAILS, "the mails are used up before the kills");
+        assert!(tokio::time::Instant::now() < end, "the worker has claimed nothing");
     }
 }
 
@@ -88,7 +93,9 @@ async fn killed_workers_lose_no_mail_and_invent_none() {
     let (mut seed, mut interrupted) = (u64::from(std::process::id()), 0);
     for kill in 1..=KILLS {
         // Somewhere in the next part of the mails, at a random moment.
+        let end = tokio::time::Instant::now() + PATIENCE;
         while sent(&mut connection).await < kill * MAILS / (KILLS + 4) {
+            assert!(tokio::time::Instant::now() < end, "{} of {MAILS} sent", sent(&mut connection).await);
             tokio::task::yield_now().await;
         }
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -107,7 +114,7 @@ async fn killed_workers_lose_no_mail_and_invent_none() {
         interrupted += lapsed.rows_affected();
         workers.push(employ(&desk, &sink, &mut connection, &mut known).await);
     }
-    let end = tokio::time::Instant::now() + Duration::from_secs(120);
+    let end = tokio::time::Instant::now() + PATIENCE;
     while sent(&mut connection).await < MAILS {
         assert!(tokio::time::Instant::now() < end, "{} of {MAILS} sent", sent(&mut connection).await);
         sqlx::query("SELECT pg_sleep(0.05)").execute(&mut connection).await.unwrap();

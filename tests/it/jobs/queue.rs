@@ -356,6 +356,33 @@ async fn the_caps_of_tenant_kind_and_lane_hold_in_one_claim() {
 }
 
 #[tokio::test]
+async fn what_a_full_kind_may_not_take_goes_to_others() {
+    let app = TestApp::start().await;
+    for slug in ["alfa", "beta"] {
+        let system = app.system(slug).await;
+        let tx = app.app.cx.write(&system).await.unwrap();
+        for n in 0..20 {
+            // What comes last is due last.
+            let kind = if n == 19 { "test.other" } else { KIND };
+            let due_at = app.now() - chrono::Duration::seconds(20 - n);
+            let (dedup_key, lane) = (format!("{slug}-{n}"), Lane::Transactional);
+            tx.enqueue(NewJob { kind, dedup_key, payload: json!({}), due_at, lane, local: None }).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+    let mut request = request(&app, Uuid::from_u128(1), 8);
+    request.kinds[0].free = 3;
+    request.kinds.push(ClaimKind { kind: "test.other".to_owned(), free: 8, together: 1 });
+    let claimed = app.app.cx.db.claim_jobs("main", &request).await.unwrap();
+    let others = claimed.iter().filter(|job| job.kind == "test.other").count();
+    assert_eq!((claimed.len(), others), (5, 2));
+    let of_beta = claimed.iter().filter(|job| job.kind == KIND && job.dedup_key.starts_with("beta")).count();
+    assert!((1..=2).contains(&of_beta), "three for two centres: {of_beta}");
+    request.kinds[0].free = 0;
+    assert!(app.app.cx.db.claim_jobs("main", &request).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn a_stop_lets_jobs_end_and_gives_back_what_takes_too_long() {
     let app = TestApp::start().await;
     enqueue(&app, "alfa", "slow", json!({"do": "wait"}), Lane::Transactional).await;
