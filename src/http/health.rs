@@ -12,7 +12,8 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures::future::{BoxFuture, join_all};
 use serde_json::{Map, Value, json};
-use tokio::time::timeout;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::metrics::Exposition;
@@ -27,7 +28,12 @@ type Check = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Syn
 pub struct Readiness {
     checks: Vec<(&'static str, Check)>,
     stopping: CancellationToken,
+    /// When the last checks began, and how they went. Held while they run: one after another, however many ask.
+    last: Arc<Mutex<Option<(Instant, Checked)>>>,
 }
+
+/// Whether all is well, and how each check went.
+type Checked = (bool, Map<String, Value>);
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,7 +45,7 @@ impl Readiness {
     /// Without checks, ready until `stopping` is cancelled.
     #[must_use]
     pub fn new(stopping: CancellationToken) -> Self {
-        Self { checks: Vec::new(), stopping }
+        Self { checks: Vec::new(), stopping, last: Arc::default() }
     }
 
     /// Adds a check. Its error is logged and not shown: the endpoint is open to anyone who can reach the node.
@@ -50,10 +56,24 @@ impl Readiness {
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.checks.push((name, Arc::new(move || Box::pin(check()))));
+        self.last = Arc::default();
         self
     }
 
-    async fn run(&self) -> (bool, Map<String, Value>) {
+    async fn look(&self) -> Checked {
+        let asked = Instant::now();
+        let mut last = self.last.lock().await;
+        // All who waited for the same checks take the result of the next ones.
+        if let Some((_, checked)) = last.as_ref().filter(|(begun, _)| *begun >= asked) {
+            return checked.clone();
+        }
+        let begun = Instant::now();
+        let checked = self.run().await;
+        *last = Some((begun, checked.clone()));
+        checked
+    }
+
+    async fn run(&self) -> Checked {
         let results = join_all(self.checks.iter().map(|(name, check)| async move {
             let result = timeout(CHECK_TIMEOUT, check()).await.unwrap_or_else(|_| Err("no answer in time".to_owned()));
             if let Err(error) = &result {
@@ -79,7 +99,7 @@ async fn ready(State(readiness): State<Readiness>) -> Response {
     if readiness.stopping.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" }))).into_response();
     }
-    match readiness.run().await {
+    match readiness.look().await {
         (true, checks) => Json(json!({ "status": "ready", "checks": checks })).into_response(),
         (false, checks) => {
             let body = Json(json!({ "status": "failed", "checks": checks }));

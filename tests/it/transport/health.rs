@@ -1,12 +1,18 @@
 //! What balancers and monitoring ask.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
-use futures::future::join;
+use futures::{FutureExt, future::join};
 use horae::{
     db::Access,
     domain::clock::{Clock, SystemClock},
@@ -54,6 +60,23 @@ async fn is_ready_when_all_checks_pass() {
     stopping.cancel();
     assert_eq!(get(&routes, "/readyz").await.0, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(get(&routes, "/healthz").await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn however_many_ask_at_once_few_checks_are_made() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&made);
+    let check = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+        tokio::task::yield_now().map(Ok)
+    };
+    let routes = health_router(Readiness::new(CancellationToken::new()).check("database", check));
+    let asked = futures::future::join_all((0..100).map(|_| get(&routes, "/readyz"))).await;
+    assert!(asked.iter().all(|(status, _)| *status == StatusCode::OK));
+    // One for the first, and one for all who asked while it ran.
+    assert_eq!(made.load(Ordering::SeqCst), 2);
+    get(&routes, "/readyz").await;
+    assert_eq!(made.load(Ordering::SeqCst), 3, "an answer is never older than its question");
 }
 
 #[tokio::test]
