@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::SinkExt;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 
 use super::client::Client;
 use super::server::{Server, options, start, start_with};
@@ -143,6 +145,38 @@ async fn a_slow_reader_costs_no_memory_and_is_cut() {
     // What the kernel's buffers took, and one.
     assert!(produced < 400, "{produced} items of 64 KiB were produced for nobody");
     drop(client);
+}
+
+/// Pings with much in them, each answered with as much, until the buffers of both ends are full and the server waits to
+/// write. Then what runs there is let go.
+async fn goes_on_behind(server: &Server, mut client: Client) {
+    server.shared.waiting.notified().await;
+    let large = json!({ "type": "ping", "payload": { "text": "x".repeat(200_000) } }).to_string();
+    let pings = async {
+        loop {
+            client.0.send(Message::text(large.as_str())).await.unwrap();
+        }
+    };
+    timeout(Duration::from_secs(2), pings).await.expect_err("the server reads no more");
+    server.shared.go.notify_one();
+    timeout(Duration::from_secs(5), server.shared.went_on.notified()).await.expect("it goes on");
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_mutation_goes_on_while_its_peer_takes_nothing() {
+    let server = start().await;
+    let mut client = Client::open(&server).await;
+    client.subscribe("m", "mutation { slow }").await;
+    goes_on_behind(&server, client).await;
+}
+
+#[tokio::test]
+async fn an_admission_goes_on_while_its_peer_takes_nothing() {
+    let server = start().await;
+    let mut client = Client::connect(&server).await;
+    client.say(json!({ "type": "connection_init", "payload": { "wait": true } })).await;
+    goes_on_behind(&server, client).await;
 }
 
 #[tokio::test]

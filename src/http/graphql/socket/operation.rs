@@ -1,6 +1,7 @@
 //! The operations of one socket: started, polled in turn, ended.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
+use std::convert::Infallible;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -48,13 +49,15 @@ struct Running {
 }
 
 /// Polls operations in the order in which they have something, each for one result at a time, so that a busy one does
-/// not hold up the others. Nothing is produced ahead of what was taken.
+/// not hold up the others. Of each at most one result is produced ahead of what was taken.
 #[derive(Default)]
 pub(super) struct Operations {
     /// Ids in use. An id is free again as soon as the client completed it, though its stream is dropped a little later;
     /// the serial tells the two apart.
     running: HashMap<Arc<str>, Running>,
     polled: FuturesUnordered<StreamFuture<Operation>>,
+    /// What came while nobody could take it. An operation that is here is not polled.
+    aside: VecDeque<(Option<Response>, Operation)>,
     serials: u64,
 }
 
@@ -68,7 +71,7 @@ impl Operations {
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.polled.is_empty()
+        self.polled.is_empty() && self.aside.is_empty()
     }
 
     /// Whether all that still runs are subscriptions, which end only with the socket.
@@ -91,10 +94,21 @@ impl Operations {
     /// The next result of any operation; `None` for the result means that the operation is over. Pending while nothing
     /// runs. Hand the operation back with [`Self::resume`] or let go of it with [`Self::forget`].
     pub(super) async fn next(&mut self) -> (Option<Response>, Operation) {
+        if let Some(polled) = self.aside.pop_front() {
+            return polled;
+        }
         match self.polled.next().await {
             Some(polled) => polled,
             None => std::future::pending().await,
         }
+    }
+
+    /// Lets all of them go on, each as far as its next result, while nobody can take one.
+    pub(super) async fn go_on(&mut self) -> Infallible {
+        while let Some(polled) = self.polled.next().await {
+            self.aside.push_back(polled);
+        }
+        std::future::pending().await
     }
 
     /// Whether the client has not ended this operation in the meantime.

@@ -1,5 +1,6 @@
 //! One socket from the upgrade to the closing handshake.
 
+use std::convert::Infallible;
 use std::future::pending;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use async_graphql::{Data, Executor, Response, Value};
 use axum::extract::ws::{Message, WebSocket};
 use axum::http::request::Parts;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, MaybeDone, maybe_done};
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
@@ -27,7 +28,7 @@ use crate::http::tally::Place;
 enum Stage {
     /// Nothing but pings until `connection_init`. What the gate needs is dropped when it has decided.
     Waiting(Box<Parts>),
-    Admitting(BoxFuture<'static, Result<Admission, Refusal>>),
+    Admitting(MaybeDone<BoxFuture<'static, Result<Admission, Refusal>>>),
     Open {
         data: Arc<Data>,
         party: Option<Party>,
@@ -40,13 +41,27 @@ impl Stage {
     /// Pending where the stage itself has nothing to wait for.
     async fn wake(&mut self) -> Wake {
         match self {
-            Self::Admitting(judging) => Wake::Admitted(judging.await),
+            Self::Admitting(judging) => {
+                (&mut *judging).await;
+                match Pin::new(judging).take_output() {
+                    Some(judged) => Wake::Admitted(judged),
+                    None => pending().await,
+                }
+            }
             Self::Open { ended: Some(ended), .. } => {
                 ended.as_mut().await;
                 Wake::Revoked
             }
             Self::Waiting(_) | Self::Open { ended: None, .. } => pending().await,
         }
+    }
+
+    /// Lets what it waits for go on while nobody can take the result.
+    async fn go_on(&mut self) -> Infallible {
+        if let Self::Admitting(judging) = self {
+            judging.await;
+        }
+        pending().await
     }
 }
 
@@ -250,7 +265,8 @@ impl<E: Executor, G: Gate> Session<E, G> {
         };
         let parts = std::mem::replace(parts, Box::new(axum::http::Request::new(()).into_parts().0));
         let gate = self.transport.gate.clone();
-        self.stage = Stage::Admitting(Box::pin(async move { gate.admit_socket(&parts, payload).await }));
+        let judging: BoxFuture<'static, _> = Box::pin(async move { gate.admit_socket(&parts, payload).await });
+        self.stage = Stage::Admitting(maybe_done(judging));
         Ok(())
     }
 
@@ -362,11 +378,18 @@ impl<E: Executor, G: Gate> Session<E, G> {
         self.timer.as_mut().reset(due);
     }
 
-    /// Writes one frame, all of it, before anything else happens on this socket.
+    /// Writes one frame, all of it, before anything else is said on this socket. What runs goes on meanwhile: a peer that
+    /// takes nothing must not keep it from giving back its connection to the database and its locks.
     async fn send(&mut self, message: Message) -> Result<(), End> {
-        match timeout(self.transport.options.socket.write_timeout, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        let writing = timeout(self.transport.options.socket.write_timeout, self.socket.send(message));
+        tokio::select! {
+            biased;
+            written = writing => match written {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_)) | Err(_) => Err(End::Gone),
+            },
+            never = self.stage.go_on() => match never {},
+            never = self.operations.go_on() => match never {},
         }
     }
 
