@@ -11,6 +11,7 @@ mod documents;
 mod guard;
 mod measure;
 mod scan;
+mod subscription;
 
 use async_graphql::parser::types::{DocumentOperations, ExecutableDocument, OperationDefinition, OperationType};
 use async_graphql::{Request, ServerError};
@@ -71,8 +72,13 @@ impl DocumentLimits {
         scan::scan(&request.query, self.max_tokens, MAX_NESTING)
             .map_err(|refused| code::labelled(ServerError::new(refused.to_string(), None), code::PARSE_FAILED))?;
         let document = request.parsed_query().map_err(|error| code::labelled(shorten(error), code::PARSE_FAILED))?;
-        measure::check(document, self)
+        // In this order: gathering follows spreads, which are known by then to end.
+        let gathered = measure::check(document, self)
+            .and_then(|()| subscription::gather(document))
             .map_err(|refused| code::labelled(refused.into_server_error(), code::VALIDATION_FAILED))?;
+        if let Some(gathered) = gathered {
+            request.set_parsed_query(gathered);
+        }
         is_measured(request);
         Ok(())
     }

@@ -89,6 +89,8 @@ pub(super) fn from_query_string(uri: &Uri) -> Result<Request, Malformed> {
     for (name, text) in pairs {
         let (name, value) = match name.as_str() {
             "query" => ("query", Value::String(text)),
+            // There is no null here: in a query string an empty name is none.
+            "operationName" if text.is_empty() => ("operationName", Value::Null),
             "operationName" => ("operationName", Value::String(text)),
             "variables" => ("variables", json_parameter("variables", &text)?),
             "extensions" => ("extensions", json_parameter("extensions", &text)?),
@@ -207,6 +209,12 @@ mod tests {
         ] {
             assert!(matches!(refused(body), Malformed::Parameter { name: found, .. } if found == name), "{body}");
         }
+    }
+
+    #[test]
+    fn an_empty_operation_name_in_a_query_string_is_none() {
+        let request = from_query_string(&"/graphql?query=%7Ba%7D&operationName=&variables=".parse().unwrap()).unwrap();
+        assert_eq!(request.operation_name, None);
     }
 
     #[test]

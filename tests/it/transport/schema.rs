@@ -26,6 +26,8 @@ pub(super) struct Shared {
     pub(super) go: Arc<Notify>,
     /// A resolver or admission has begun to wait for `go`.
     pub(super) waiting: Arc<Notify>,
+    /// It has gone on.
+    pub(super) went_on: Arc<Notify>,
     pub(super) revoked: CancellationToken,
     /// Items that `flood` has produced.
     pub(super) flooded: Arc<AtomicUsize>,
@@ -39,6 +41,7 @@ impl Shared {
             events: broadcast::channel(16).0,
             go: Arc::default(),
             waiting: Arc::default(),
+            went_on: Arc::default(),
             revoked: CancellationToken::new(),
             flooded: Arc::default(),
             listening: Arc::default(),
@@ -48,6 +51,7 @@ impl Shared {
     async fn pause(&self) {
         self.waiting.notify_one();
         self.go.notified().await;
+        self.went_on.notify_one();
     }
 }
 

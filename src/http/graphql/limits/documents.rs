@@ -12,6 +12,9 @@ use super::DocumentLimits;
 /// a few hundred, of about a kilobyte.
 const KEPT: u64 = 1024 * 1024;
 
+/// What even the shortest document counts, so that many short ones do not take more memory than few long ones.
+const EACH: usize = 64;
+
 /// A document that is longer is not kept.
 const LONGEST: usize = 16 * 1024;
 
@@ -27,7 +30,7 @@ impl Documents {
     /// Within these limits.
     #[must_use]
     pub fn within(limits: DocumentLimits) -> Self {
-        let weigh = |text: &Arc<str>, _: &Arc<ExecutableDocument>| u32::try_from(text.len()).unwrap_or(u32::MAX);
+        let weigh = |text: &Arc<str>, _: &Arc<ExecutableDocument>| u32::try_from(text.len() + EACH).unwrap_or(u32::MAX);
         Self { limits, fit: Cache::builder().weigher(weigh).max_capacity(KEPT).build() }
     }
 

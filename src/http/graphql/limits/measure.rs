@@ -1,10 +1,8 @@
 //! What a parsed document expands to, each fragment measured once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
-use async_graphql::parser::types::{
-    ExecutableDocument, FragmentDefinition, OperationDefinition, OperationType, Selection, SelectionSet,
-};
+use async_graphql::parser::types::{ExecutableDocument, FragmentDefinition, Selection, SelectionSet};
 use async_graphql::{Pos, Positioned, ServerError};
 
 use super::{DocumentLimits, MAX_INTROSPECTION_DEPTH, MAX_INTROSPECTION_LISTS, MAX_LEVELS};
@@ -17,7 +15,7 @@ pub(super) struct Refused {
 }
 
 impl Refused {
-    fn new(message: impl Into<String>, at: Option<Pos>) -> Self {
+    pub(super) fn new(message: impl Into<String>, at: Option<Pos>) -> Self {
         Self { message: message.into(), at }
     }
 
@@ -90,10 +88,6 @@ pub(super) fn check(document: &ExecutableDocument, limits: &DocumentLimits) -> R
             format!("The document expands to more than {} selections.", limits.max_expanded),
             None,
         ));
-    }
-    // Only now: it follows spreads, which are known by now to end.
-    for (_, operation) in document.operations.iter() {
-        single_root_field(document, operation)?;
     }
     Ok(())
 }
@@ -188,39 +182,4 @@ impl<'a> Measurer<'a> {
         }
         Ok(sum)
     }
-}
-
-/// A subscription has one root field; the executor would run all of them at once.
-fn single_root_field(
-    document: &ExecutableDocument,
-    operation: &Positioned<OperationDefinition>,
-) -> Result<(), Refused> {
-    if operation.node.ty != OperationType::Subscription {
-        return Ok(());
-    }
-    let mut keys = HashSet::new();
-    let mut seen = HashSet::new();
-    let mut open = vec![&operation.node.selection_set.node];
-    while let Some(set) = open.pop() {
-        for selection in &set.items {
-            match &selection.node {
-                Selection::Field(field) => {
-                    keys.insert(field.node.response_key().node.as_str());
-                }
-                Selection::InlineFragment(inline) => open.push(&inline.node.selection_set.node),
-                Selection::FragmentSpread(spread) => {
-                    let name = &spread.node.fragment_name.node;
-                    if seen.insert(name.as_str())
-                        && let Some(fragment) = document.fragments.get(name)
-                    {
-                        open.push(&fragment.node.selection_set.node);
-                    }
-                }
-            }
-        }
-    }
-    if keys.len() > 1 {
-        return Err(Refused::new("A subscription must select exactly one root field.", Some(operation.pos)));
-    }
-    Ok(())
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
+use async_graphql::Positioned;
+use async_graphql::parser::types::Selection;
 use proptest::prelude::*;
 
 use super::*;
@@ -115,6 +117,43 @@ fn a_subscription_has_one_root_field() {
     check("subscription { ...f } fragment f on S { a }").unwrap();
     refused_quickly("subscription { a b }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
     refused_quickly("subscription { ...f b } fragment f on S { a }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
+    refused_quickly("subscription { x: a x: b }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
+    refused_quickly("subscription { a(n: 1) a(n: 2) }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
+    refused_quickly("subscription { ...f @skip(if: true) } fragment f on S { a }", "GRAPHQL_VALIDATION_FAILED", "root");
+}
+
+#[test]
+fn the_root_field_of_a_subscription_is_gathered() {
+    let gathered = |text: &str| {
+        let mut request = Request::new(text);
+        DocumentLimits::default().check(&mut request).unwrap();
+        let root = chosen_of(&mut request).unwrap().selection_set.node.clone();
+        let [Positioned { node: Selection::Field(field), .. }] = root.items.as_slice() else {
+            panic!("{text}: {root:?}")
+        };
+        let below = field.node.selection_set.node.items.iter().map(|selection| match &selection.node {
+            Selection::Field(field) => field.node.name.to_string(),
+            Selection::InlineFragment(_) => "...".to_owned(),
+            Selection::FragmentSpread(spread) => format!("...{}", spread.node.fragment_name),
+        });
+        let below = below.collect::<Vec<_>>().join(" ");
+        let mut fragments: Vec<_> = request.parsed_query().unwrap().fragments.keys().map(ToString::to_string).collect();
+        fragments.sort();
+        (below, fragments.join(" "))
+    };
+    let is = |below: &str, fragments: &str| (below.to_owned(), fragments.to_owned());
+    assert_eq!(gathered("subscription { a(n: 1, m: 2) { x } a(m: 2, n: 1) { y } }"), is("x y", ""));
+    assert_eq!(gathered("subscription { ... on S { a { x } } ... { a { y } } }"), is("x y", ""));
+    assert_eq!(gathered("subscription { ...f } fragment f on S { ...g } fragment g on S { a { x } }"), is("x", ""));
+    // What is used below stays, and so does what nobody ever used.
+    let both = "subscription { ...f } fragment f on S { a { ...g } } fragment g on A { x } fragment h on A { x }";
+    assert_eq!(gathered(both), is("...g", "g h"));
+    let two = "subscription { ...f ...f } fragment f on S { a { x } }";
+    assert_eq!(gathered(two), is("x", ""));
+    // A fragment that is missing is named by validation.
+    let mut missing = Request::new("subscription { a { x } ...f }");
+    DocumentLimits::default().check(&mut missing).unwrap();
+    assert_eq!(chosen_of(&mut missing).unwrap().selection_set.node.items.len(), 2);
 }
 
 #[test]
