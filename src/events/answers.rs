@@ -67,6 +67,11 @@ impl Answers {
         Arc::clone(cells.get(key)?.get()?).downcast().ok()
     }
 
+    /// Lets go of all of them. Who asks from here on makes its own again.
+    pub(super) fn forget(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// How many different ones there are so far.
     #[must_use]
     pub fn count(&self) -> usize {

@@ -2,9 +2,9 @@
 //! with events × subscribers.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -12,7 +12,7 @@ use std::{
 
 use tokio::{
     sync::{Notify, broadcast, watch},
-    time::timeout,
+    time::{Instant, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -78,7 +78,13 @@ struct Feed {
     /// Everything up to here has been sent.
     position: EventCursor,
     sender: broadcast::Sender<Signal>,
+    /// Events that keep what they have become, oldest first, and when they were sent.
+    answered: VecDeque<(Instant, Weak<Event>)>,
 }
+
+/// How long an event keeps its answers. All who listen ask within moments; an event that waits for one slow subscriber
+/// need not hold what the others were told.
+const ANSWERED: Duration = Duration::from_secs(10);
 
 impl Hub {
     pub(super) fn new(
@@ -165,7 +171,7 @@ impl Channel {
             standings: Standings::default(),
             hint: Notify::new(),
             rights_hinted: AtomicBool::new(false),
-            feed: Mutex::new(Feed { position, sender }),
+            feed: Mutex::new(Feed { position, sender, answered: VecDeque::new() }),
             started: watch::Sender::new(false),
             members: AtomicUsize::new(0),
         }
@@ -201,6 +207,12 @@ impl Channel {
     pub(super) fn send(&self, event: Arc<Event>) {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         feed.position = event.cursor;
+        while let Some((_, old)) = feed.answered.pop_front_if(|(sent, _)| sent.elapsed() >= ANSWERED) {
+            if let Some(old) = old.upgrade() {
+                old.answers.forget();
+            }
+        }
+        feed.answered.push_back((Instant::now(), Arc::downgrade(&event)));
         // Nobody there to hear it is no failure.
         let _ = feed.sender.send(Signal::Event(event));
     }

@@ -26,7 +26,7 @@ pub struct StreamReady {
     pub was_recovering: bool,
     /// Whether everything behind `after` follows. False with `wasRecovering`: a StreamReset comes next and says why.
     pub recovered: bool,
-    /// How many missed events come first.
+    /// How many missed events come first, at most: what the caller may no longer see is counted and does not come.
     pub replay_count: i32,
 }
 
