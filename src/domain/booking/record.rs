@@ -57,8 +57,9 @@ pub async fn insert(tx: &TenantTx, new: &NewAppointment<'_>, plan: &Plan) -> Res
             "WITH written AS (
                  INSERT INTO appointments (id, code, branch_id, patient_id, start_at, end_at, local_start, time_zone, status, channel,
                      overbooked, overbook_reason, notes, hold_expires_at, send_confirmation, created_at, updated_at)
-                 VALUES ($1, 'A' || lpad(nextval('appointment_codes')::text, 7, '0'), $2, $3, $4, $5, $6, $7, $8, $9,
-                     $10::text IS NOT NULL, $10, $11, $12, $13, $14, $14)
+                 -- Seven digits at least; lpad alone would cut longer numbers, and codes would come again.
+                 VALUES ($1, (SELECT 'A' || lpad(n::text, greatest(7, length(n::text)), '0') FROM nextval('appointment_codes') AS n),
+                     $2, $3, $4, $5, $6, $7, $8, $9, $10::text IS NOT NULL, $10, $11, $12, $13, $14, $14)
              ), treated AS (
                  INSERT INTO appointment_items (appointment_id, position, treatment_id, professional_id, room_id, start_at, end_at, price_minor, currency)
                  SELECT $1, position, treatment_id, professional_id, room_id, start_at, end_at, price_minor, currency

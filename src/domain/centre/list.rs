@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{
     model::{Branch, BranchRow, Resource, ResourceKind, ResourceRow, Treatment, TreatmentRow},
-    query::{resource_select, treatment_select},
+    query::{branch_select, resource_select, treatment_select},
     require_staff,
     upsert_category::Category,
 };
@@ -107,8 +107,8 @@ fn scope(actor: &Actor) -> Option<Vec<Uuid>> {
 
 macro_rules! branches_page {
     ($than:literal, $order:literal) => {
-        concat!(
-            "SELECT * FROM branches b WHERE ($1::uuid[] IS NULL OR b.id = ANY ($1))
+        branch_select!(
+            "WHERE ($1::uuid[] IS NULL OR b.id = ANY ($1))
              AND ($2::text IS NULL OR (b.name, b.id) ",
             $than,
             " ($2, $3::uuid))

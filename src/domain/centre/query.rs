@@ -41,7 +41,21 @@ macro_rules! treatment_select {
         )
     };
 }
-pub(crate) use {resource_select, treatment_select};
+/// Columns of a branch; to be followed by WHERE on `b`. Named, because a column that a migration adds would otherwise be
+/// one more than the statements that are prepared already promise, and PostgreSQL refuses those.
+macro_rules! branch_select {
+    ($($rest:tt)+) => {
+        concat!(
+            "SELECT b.id, b.version, b.name, b.time_zone, b.address, b.phone, b.email, b.active, b.reminder_local_time,
+                 b.birthday_local_time, b.cash_auto_close_local_time, b.cash_auto_open_local_time, b.confirmation_delay_s,
+                 b.copy_confirmations_to, b.backup_window_start, b.slot_grid_minutes, b.min_booking_notice_s,
+                 b.max_booking_advance_s, b.min_cancel_notice_s, b.hold_ttl_s, b.online_booking_enabled
+             FROM branches b ",
+            $($rest)+
+        )
+    };
+}
+pub(crate) use {branch_select, resource_select, treatment_select};
 
 /// Who the centre is.
 ///
@@ -63,7 +77,7 @@ pub async fn profile(tx: &TenantTx) -> Result<CentreProfile, Failure> {
 /// # Errors
 /// Faults of the database.
 pub async fn branches(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<Branch>, Failure> {
-    let rows: Vec<BranchRow> = tx.all("SELECT * FROM branches WHERE id = ANY ($1)", [ids.into()]).await?;
+    let rows: Vec<BranchRow> = tx.all(branch_select!("WHERE b.id = ANY ($1)"), [ids.into()]).await?;
     rows.into_iter().map(Branch::try_from).collect()
 }
 
@@ -81,7 +95,7 @@ pub async fn find_branch(tx: &TenantTx, id: Uuid) -> Result<Option<Branch>, Fail
 /// # Errors
 /// Faults of the database.
 pub async fn hold_branch(tx: &TenantTx, id: Uuid) -> Result<Option<Branch>, Failure> {
-    let row: Option<BranchRow> = tx.find("SELECT * FROM branches WHERE id = $1 FOR KEY SHARE", [id.into()]).await?;
+    let row: Option<BranchRow> = tx.find(branch_select!("WHERE b.id = $1 FOR KEY SHARE"), [id.into()]).await?;
     row.map(Branch::try_from).transpose()
 }
 
@@ -93,7 +107,7 @@ pub async fn hold_branch(tx: &TenantTx, id: Uuid) -> Result<Option<Branch>, Fail
 /// Faults of the database.
 pub async fn lock_branches(tx: &TenantTx, ids: Vec<Uuid>) -> Result<Vec<Branch>, Failure> {
     let rows: Vec<BranchRow> =
-        tx.all("SELECT * FROM branches WHERE id = ANY ($1) ORDER BY id FOR UPDATE", [ids.into()]).await?;
+        tx.all(branch_select!("WHERE b.id = ANY ($1) ORDER BY b.id FOR UPDATE"), [ids.into()]).await?;
     rows.into_iter().map(Branch::try_from).collect()
 }
 
@@ -197,7 +211,7 @@ pub async fn branch_windows(
 /// Faults of the database.
 pub async fn online_branches(tx: &TenantTx) -> Result<Vec<Branch>, Failure> {
     let rows: Vec<BranchRow> = tx
-        .all("SELECT * FROM branches WHERE active AND online_booking_enabled ORDER BY name, id LIMIT 200", [])
+        .all(branch_select!("WHERE b.active AND b.online_booking_enabled ORDER BY b.name, b.id LIMIT 200"), [])
         .await?;
     rows.into_iter().map(Branch::try_from).collect()
 }

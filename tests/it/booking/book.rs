@@ -2,6 +2,7 @@
 
 use horae::{auth::BuiltinRole, schema::id::Kind};
 use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use super::{
     Clinic,
@@ -10,6 +11,7 @@ use super::{
 use crate::{
     centre::text,
     support::{
+        app::TestApp,
         fingerprint::fingerprint,
         fixtures::{Booking, Centre},
     },
@@ -199,6 +201,42 @@ async fn out_of_hours_where_nobody_is_in_the_way_nothing_is_booked_on_top() {
 }
 
 #[tokio::test]
+async fn a_slot_that_cannot_be_had_is_refused_at_its_token() {
+    let clinic = Clinic::open().await;
+    let ana = clinic.professionals[0];
+    let day = ["2026-07-14T10:00:00-04:00", "2026-07-14T12:00:00-04:00"];
+    let slot = clinic.slots(&clinic.admin, false, day[0], day[1]).await[0].clone();
+    let refused_both = async |code: &str| {
+        let mut by_token = clinic.input(ana, day[0]);
+        (by_token["items"], by_token["slotToken"]) = (json!([]), slot["token"].clone());
+        let booked = clinic.book(&by_token).await;
+        let held = call(&clinic.admin, "holdSlot", super::public::hold(&slot)).await;
+        for payload in [&booked, &held] {
+            assert_eq!(refused(payload), refusal(code, "slotToken"));
+        }
+        held["userErrors"][0].clone()
+    };
+    // Her, then every room.
+    let hers = clinic.booked(ana, day[0]).await;
+    let taken = refused_both("SLOT_TAKEN").await;
+    assert_eq!(taken["conflictingResourceIds"], json!([clinic.id(Kind::Resource, ana)]));
+    assert_ne!(taken["alternatives"], json!([]));
+    let cancelled = json!({"id": hers["id"], "version": 1, "to": "CANCELLED"});
+    done(&call(&clinic.admin, "transitionAppointment", cancelled).await);
+    for room in &clinic.rooms {
+        let cleaning = Booking::new(clinic.branch, clinic.patient, clinic.treatment, "2026-07-14T14:00:00Z", 30);
+        clinic.centre.book(cleaning.in_room(*room)).await;
+    }
+    let rooms = json!([clinic.id(Kind::Resource, clinic.rooms[0]), clinic.id(Kind::Resource, clinic.rooms[1])]);
+    assert_eq!(refused_both("SLOT_TAKEN").await["conflictingResourceIds"], rooms);
+    clinic.centre.run("UPDATE occupancies SET active = false", vec![]).await;
+    clinic.centre.run("UPDATE schedule_windows SET starts = '12:00'", vec![]).await;
+    refused_both("OUTSIDE_AVAILABILITY").await;
+    clinic.centre.run("UPDATE resources SET active = false WHERE id = $1", vec![ana.into()]).await;
+    refused_both("NOT_FOUND").await;
+}
+
+#[tokio::test]
 async fn a_hold_of_the_caller_is_explained_by_what_it_holds_and_is_not_in_its_own_way() {
     let clinic = Clinic::open().await;
     let day = ["2026-07-14T08:00:00-04:00", "2026-07-14T20:00:00-04:00"];
@@ -372,4 +410,94 @@ async fn a_slot_is_booked_by_its_token_and_by_nobody_elses() {
     input["holdId"] = one["id"].clone();
     assert_eq!(refused(&clinic.book(&input).await), refusal("INVALID", "slotToken"));
     assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+}
+
+#[tokio::test]
+async fn codes_go_on_past_seven_digits() {
+    let clinic = Clinic::open().await;
+    let schema = &clinic.centre.system.tenant.schema_name;
+    let mut owner = PgConnection::connect(&clinic.app.database_url).await.unwrap();
+    let last = format!("SELECT setval('{schema}.appointment_codes', 9999998)");
+    sqlx::query(AssertSqlSafe(last)).execute(&mut owner).await.unwrap();
+    let mut codes = Vec::new();
+    for start in ["2026-07-14T14:00:00+02:00", "2026-07-14T15:00:00+02:00", "2026-07-14T16:00:00+02:00"] {
+        let payload = clinic.book(&clinic.input(clinic.professionals[0], start)).await;
+        codes.push(done(&payload)["code"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(codes, ["A9999999", "A10000000", "A10000001"]);
+}
+
+#[tokio::test]
+async fn a_column_that_a_migration_adds_costs_no_request() {
+    // One connection, so that what was prepared before is used again.
+    let app = TestApp::start_with(&[("DATABASE_MAX_CONNECTIONS", "1")]).await;
+    let clinic = Clinic::open_on(app).await;
+    let read = "query($branch: ID!) { branches(first: 5) { nodes { name } } professionals(first: 5) { nodes { name } }
+        treatments(first: 5) { nodes { name } } emailMessages(first: 5) { nodes { kind } }
+        agenda(branchId: $branch, from: \"2026-07-14\", to: \"2026-07-14\", groupBy: PROFESSIONAL) {
+            branch { name } columns { appointments { code patient { givenNames } } } } }";
+    let branch = json!({"branch": clinic.input(clinic.professionals[0], "2026-07-14T14:00:00+02:00")["branchId"]});
+    let schema = &clinic.centre.system.tenant.schema_name;
+    let mut owner = PgConnection::connect(&clinic.app.database_url).await.unwrap();
+    let tables: Vec<String> =
+        sqlx::query_scalar("SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY tablename")
+            .bind(schema)
+            .fetch_all(&mut owner)
+            .await
+            .unwrap();
+    // PostgreSQL plans a statement for good from its sixth run on.
+    for hour in 8..20 {
+        if hour == 14 {
+            for table in &tables {
+                let wider = format!("ALTER TABLE {schema}.{table} ADD COLUMN added_later integer");
+                sqlx::query(AssertSqlSafe(wider)).execute(&mut owner).await.unwrap();
+            }
+        }
+        let start = format!("2026-07-14T{hour:02}:00:00-04:00");
+        done(&clinic.book(&clinic.input(clinic.professionals[0], &start)).await);
+        clinic.admin.ok(read, branch.clone()).await;
+    }
+}
+
+/// The token of the slot at ten of this professional.
+fn token_of(slots: &[Value], professional: &str) -> Value {
+    let found = slots.iter().find(|slot| slot["professional"]["name"] == professional);
+    found.unwrap_or_else(|| panic!("no slot of {professional}: {slots:?}"))["token"].clone()
+}
+
+#[tokio::test]
+async fn a_room_that_was_only_proposed_gives_way_to_another() {
+    let clinic = Clinic::open().await;
+    let (from, to) = ("2026-07-14T10:00:00-04:00", "2026-07-14T10:05:00-04:00");
+    let slots = clinic.slots(&clinic.admin, false, from, to).await;
+    let by_token = |token: Value| {
+        let mut input = clinic.input(clinic.professionals[0], from);
+        input["items"] = json!([]);
+        input["slotToken"] = token;
+        input
+    };
+    let (ana, berta) = (token_of(&slots, "Ana"), token_of(&slots, "Berta"));
+    let rooms = [done(&clinic.book(&by_token(ana)).await), done(&clinic.book(&by_token(berta)).await)];
+    assert_eq!(rooms.map(|one| one["items"][0]["room"]["name"].clone()), [json!("Box 1"), json!("Box 2")]);
+}
+
+#[tokio::test]
+async fn a_room_that_was_asked_for_is_had_or_not() {
+    let clinic = Clinic::open().await;
+    let input = json!({
+        "branchId": clinic.id(Kind::Branch, clinic.branch),
+        "treatmentIds": [clinic.id(Kind::Treatment, clinic.treatment)],
+        "roomId": clinic.id(Kind::Resource, clinic.rooms[0]),
+        "range": {"from": "2026-07-14T10:00:00-04:00", "to": "2026-07-14T10:05:00-04:00"},
+    });
+    let query =
+        "query($i: AvailabilityInput!) { availability(input: $i) { token professional { name } room { name } } }";
+    let slots = clinic.admin.ok(query, json!({ "i": input })).await["availability"].as_array().unwrap().clone();
+    let mut input = clinic.input(clinic.professionals[0], "2026-07-14T10:00:00-04:00");
+    input["items"] = json!([]);
+    input["slotToken"] = token_of(&slots, "Ana");
+    done(&clinic.book(&input).await);
+    input["idempotencyKey"] = key();
+    input["slotToken"] = token_of(&slots, "Berta");
+    assert_eq!(refused(&clinic.book(&input).await).0, "SLOT_TAKEN");
 }
