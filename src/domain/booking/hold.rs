@@ -51,13 +51,12 @@ pub async fn run(cx: &Cx, actor: &Actor, input: HoldSlot) -> Result<Uuid, Failur
         let message = format!("a slot can be held for 30 to {MAX_TTL_S} seconds, not {ttl}");
         return Err(Refusal::invalid("ttlSeconds", message).into());
     }
-    let slot = SlotToken::open(&cx.seal, &input.slot_token, actor.tenant.id.0, cx.now()).ok_or_else(|| {
-        Refusal::new(Code::TokenInvalid, "this slot is not valid any more; ask for availability again").at("slotToken")
-    })?;
+    let slot = SlotToken::read(&cx.seal, &input.slot_token, actor.tenant.id.0).ok_or_else(invalid_slot)?;
     if !actor.publishable {
         actor.require(Permission::AgendaWrite, Scope::Branch(slot.branch))?;
     }
-    secure::in_rounds(cx, actor, "slotToken", || attempt(cx, actor, &input, &slot)).await
+    let held = secure::in_rounds(cx, actor, "slotToken", || attempt(cx, actor, &input, &slot)).await;
+    held.map_err(|failure| failure.at_instead("items", "slotToken"))
 }
 
 async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> Result<Tried<Uuid>, Failure> {
@@ -67,6 +66,10 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
     if let Claim::Done(outcome) = receipt.claim(&tx, now).await? {
         tx.commit().await?;
         return outcome_id(&outcome).map(Tried::Done);
+    }
+    // Only now: a hold that is sent again gets its first answer, also when the slot's time has run out meanwhile.
+    if slot.is_over(now) {
+        return Err(invalid_slot().into());
     }
     let branch = query::hold_branch(&tx, slot.branch).await?.ok_or_else(|| Refusal::not_found("slotToken"))?;
     let profile = query::profile(&tx).await?;
@@ -123,6 +126,10 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
     );
     cx.commit(tx, changes).await?;
     Ok(Tried::Done(id))
+}
+
+fn invalid_slot() -> Refusal {
+    Refusal::new(Code::TokenInvalid, "this slot is not valid any more; ask for availability again").at("slotToken")
 }
 
 /// What patients may book alone, and when.

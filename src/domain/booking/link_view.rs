@@ -157,7 +157,7 @@ async fn find(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -> R
 impl Row {
     fn standing(&self, purpose: Purpose, now: DateTime<Utc>) -> Result<Standing, Failure> {
         use AppointmentStatus as S;
-        if self.expires_at <= now {
+        if self.expires_at.min(self.start_at) <= now {
             return Ok(Standing::Expired);
         }
         let status = AppointmentStatus::parse(&self.status)?;

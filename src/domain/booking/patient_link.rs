@@ -11,7 +11,7 @@ use super::{
     transition::step,
 };
 use crate::{
-    auth::Actor,
+    auth::{Actor, token_hash},
     db::Tenant,
     domain::{
         centre::query,
@@ -62,13 +62,23 @@ async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, wish: &Wish, reques
         Wish::Cancel(_) => Purpose::AppointmentManage,
     };
     let tx = cx.write(&nobody).await?;
+    // The appointment before the link, as who moves it does: a link whose end is just moving along is looked at afterwards.
+    tx.run(
+        "SELECT 1 FROM appointments WHERE id = (SELECT resource_id FROM capability_tokens WHERE token_hash = $1) FOR UPDATE",
+        [token_hash(token).into()],
+    )
+    .await?;
     let id = capability::take(&tx, token, &[purpose], now).await?.resource_id;
     let locked = lock(&tx, &nobody, id, None, "token").await?;
+    // By the beginning as it is now: the appointment may have been moved to before the link's own end.
+    if locked.start <= now {
+        return Err(capability::expired(Some(tenant.id)));
+    }
     let actor = Arc::new(Actor { id: locked.patient, ..nobody });
     let mut changes = Changes::by(&actor);
-    match wish {
+    let taken = match wish {
         Wish::Confirm => {
-            step(cx, &tx, &actor, &locked, AppointmentStatus::Confirmed, None, "patientConfirm", &mut changes).await?;
+            step(cx, &tx, &actor, &locked, AppointmentStatus::Confirmed, None, "patientConfirm", &mut changes).await
         }
         Wish::Cancel(reason) => {
             let branch = query::find_branch(&tx, locked.branch)
@@ -88,9 +98,11 @@ async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, wish: &Wish, reques
                 "patientCancel",
                 &mut changes,
             )
-            .await?;
+            .await
         }
-    }
+    };
+    // Where to, the link says.
+    taken.map_err(|failure| failure.at_instead("to", "token"))?;
     cx.commit(tx, changes).await?;
     Ok(Done { actor, id })
 }

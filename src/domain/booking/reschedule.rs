@@ -23,6 +23,7 @@ use crate::{
         cx::Cx,
         facts::facts,
         idempotency::{Claim, Receipt},
+        identity::capability,
         notifications::{self, AppointmentTimes},
         refusal::{Code, Detail, Failure, Refusal},
         time::{GapPolicy, OverlapPolicy},
@@ -143,6 +144,8 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Mov
         };
         notifications::on_rescheduled(cx, &tx, &branch, &times, input.notify).await?;
     }
+    let links = capability::Moved { appointment: locked.id, from: locked.start, to: plan.start };
+    capability::follow(&tx, &[links]).await?;
     receipt.keep(&tx, json!({ "appointment": locked.id })).await?;
     let happened = Happened {
         event: "appointment.rescheduled",

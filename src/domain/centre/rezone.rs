@@ -21,6 +21,7 @@ use crate::{
     db::TenantTx,
     domain::{
         cx::Cx,
+        identity::capability,
         refusal::Failure,
         time::{LocalResolution, job_instant, resolve},
     },
@@ -118,6 +119,11 @@ pub async fn recompute_branch(tx: &TenantTx, cx: &Cx, branch: Uuid, zone: Tz) ->
     let overbooked = occupancies(tx, &moved).await?;
     let exceptions = exceptions(tx, branch, zone, now).await?;
     let mails = mails(tx, &shifts, zone, now).await?;
+    let links: Vec<capability::Moved> = moved
+        .iter()
+        .map(|shift| capability::Moved { appointment: shift.id, from: shift.start - shift.by, to: shift.start })
+        .collect();
+    capability::follow(tx, &links).await?;
     let about = mails.into_iter().chain(shifts.iter().map(|shift| shift.id)).chain([branch]).collect();
     let jobs = jobs(tx, about, zone).await?;
     Ok(Rezoned { appointments: moved.iter().map(|shift| shift.id).collect(), overbooked, exceptions, jobs })

@@ -1,15 +1,19 @@
 //! Patients confirm and cancel by the links of their mails.
 
 use futures::future::join_all;
-use horae::auth::token_hash;
+use horae::{
+    auth::token_hash,
+    domain::booking::link_view::{self, Standing},
+    schema::id::Kind,
+};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::{
     Clinic,
-    api::{call, done, refusal, refused},
+    api::{call, done, key, refusal, refused},
 };
-use crate::support::fingerprint::fingerprint;
+use crate::{centre::upsert, support::fingerprint::fingerprint};
 
 /// The words of the links in a mail, in order: confirm, manage, and what the calendar's folded lines leave of them.
 fn tokens(mail: &str) -> Vec<String> {
@@ -136,6 +140,105 @@ async fn a_link_ends_when_the_appointment_begins() {
     assert_eq!(status(&clinic, &one).await["status"], "BOOKED");
 }
 
+/// Moves it without a mail to the patient.
+async fn move_quietly(clinic: &Clinic, one: &Value, start: &str) {
+    let input = json!({
+        "idempotencyKey": key(), "appointmentId": one["id"], "version": one["version"], "notifyPatient": false,
+        "items": [clinic.item(clinic.professionals[0], start)],
+    });
+    let admin = clinic.app.admin("alfa").await;
+    done(&call(&admin, "rescheduleAppointment", json!({ "input": input })).await);
+}
+
+/// What the page behind a link says of it.
+async fn standing(clinic: &Clinic, token: &str) -> Standing {
+    link_view::run(&clinic.app.app.cx, token, "test").await.unwrap().unwrap().standing
+}
+
+#[tokio::test]
+async fn moved_to_an_earlier_time_the_link_ends_earlier() {
+    let clinic = Clinic::open().await;
+    let (one, yes, no) = mailed(&clinic, "2026-07-17T12:00:00-04:00").await;
+    move_quietly(&clinic, &one, "2026-07-15T10:00:00-04:00").await;
+    // A link whose end has not moved along, as one that was issued for some other time.
+    clinic
+        .centre
+        .run(
+            "UPDATE capability_tokens SET expires_at = expires_at + interval '1 day' WHERE purpose = 'APPOINTMENT_MANAGE'",
+            vec![],
+        )
+        .await;
+    clinic.app.clock.set("2026-07-15T13:59:59Z".parse().unwrap());
+    assert_eq!(standing(&clinic, &yes).await, Standing::Open);
+    clinic.app.clock.set("2026-07-15T14:00:00Z".parse().unwrap());
+    let before = fingerprint(&clinic.app, "alfa").await;
+    for word in [&yes, &no] {
+        assert_eq!(standing(&clinic, word).await, Standing::Expired);
+    }
+    assert_eq!(refused(&confirm(&clinic, &yes).await), refusal("EXPIRED", "token"));
+    assert_eq!(refused(&cancel(&clinic, &no).await), refusal("EXPIRED", "token"));
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+    assert_eq!(status(&clinic, &one).await["status"], "BOOKED");
+}
+
+#[tokio::test]
+async fn moved_to_a_later_time_the_link_holds_longer() {
+    let clinic = Clinic::open().await;
+    let (one, yes, no) = mailed(&clinic, "2026-07-15T10:00:00-04:00").await;
+    // Issued by hand for an hour: it is not to outlive that.
+    let short = format!("ct{}.{}", clinic.actor.tenant.key, Uuid::new_v4().simple());
+    let values = vec![
+        Uuid::new_v4().into(),
+        token_hash(&short).into(),
+        clinic.number(&one).into(),
+        (clinic.app.now() + chrono::TimeDelta::hours(1)).into(),
+        clinic.app.now().into(),
+    ];
+    let sql = "INSERT INTO capability_tokens (id, token_hash, purpose, resource_id, expires_at, created_at)
+        VALUES ($1, $2, 'APPOINTMENT_CONFIRM', $3, $4, $5)";
+    clinic.centre.run(sql, values).await;
+    move_quietly(&clinic, &one, "2026-07-17T12:00:00-04:00").await;
+    clinic.app.clock.set("2026-07-16T15:00:00Z".parse().unwrap());
+    for word in [&yes, &no] {
+        assert_eq!(standing(&clinic, word).await, Standing::Open);
+    }
+    assert_eq!(refused(&confirm(&clinic, &short).await), refusal("EXPIRED", "token"));
+    assert_eq!(done(&confirm(&clinic, &yes).await)["status"], "CONFIRMED");
+    assert_eq!(done(&cancel(&clinic, &no).await)["status"], "CANCELLED");
+}
+
+#[tokio::test]
+async fn a_link_goes_along_when_the_branchs_clock_changes() {
+    let clinic = Clinic::open().await;
+    let (one, yes, _) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    // Noon in Tijuana is three hours later.
+    let branch = json!({
+        "id": clinic.id(Kind::Branch, clinic.branch), "version": 1, "name": "Santiago", "timeZone": "America/Tijuana",
+    });
+    let payload = upsert(&clinic.admin, "upsertBranch", "BranchInput", "branch { timeZone }", branch).await;
+    assert_eq!(payload["userErrors"], json!([]));
+    clinic.app.clock.set("2026-07-16T18:59:59Z".parse().unwrap());
+    assert_eq!(done(&confirm(&clinic, &yes).await)["status"], "CONFIRMED");
+    clinic.app.clock.set("2026-07-16T19:00:00Z".parse().unwrap());
+    assert_eq!(standing(&clinic, &yes).await, Standing::Expired);
+    assert_eq!(status(&clinic, &one).await["status"], "CONFIRMED");
+}
+
+#[tokio::test]
+async fn a_link_waits_for_the_move_that_lets_it_hold_longer() {
+    let clinic = Clinic::open().await;
+    let (_, yes, _) = mailed(&clinic, "2026-07-15T10:00:00-04:00").await;
+    clinic.app.clock.set("2026-07-15T14:00:00Z".parse().unwrap());
+    let later = "WITH links AS (UPDATE capability_tokens SET expires_at = expires_at + interval '1 day')
+                 UPDATE appointments SET start_at = start_at + interval '1 day', end_at = end_at + interval '1 day'";
+    let desk = clinic.centre.locking(later, vec![]).await;
+    let (confirmed, ()) = tokio::join!(confirm(&clinic, &yes), async {
+        clinic.app.blocked(1).await;
+        desk.commit().await.unwrap();
+    });
+    assert_eq!(done(&confirmed)["status"], "CONFIRMED");
+}
+
 #[tokio::test]
 async fn too_late_to_cancel_leaves_the_link_for_when_the_centre_gives_in() {
     let clinic = Clinic::open().await;
@@ -167,10 +270,21 @@ async fn a_step_that_cannot_be_taken_does_not_use_the_link_up() {
     done(&call(&admin, "transitionAppointment", step(1, "CANCELLED")).await);
     let before = fingerprint(&clinic.app, "alfa").await;
     let payload = confirm(&clinic, &yes).await;
-    assert_eq!(refused(&payload), refusal("INVALID_TRANSITION", "to"));
+    assert_eq!(refused(&payload), refusal("INVALID_TRANSITION", "token"));
     assert_eq!(payload["userErrors"][0]["allowed"], json!([]));
     assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
     assert_eq!(done(&cancel(&clinic, &no).await)["version"], 2, "it is cancelled already");
+}
+
+#[tokio::test]
+async fn who_has_arrived_does_not_cancel_by_the_link() {
+    let clinic = Clinic::open().await;
+    let (one, _, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+    clinic.centre.run("UPDATE appointments SET status = 'ARRIVED'", vec![]).await;
+    let before = fingerprint(&clinic.app, "alfa").await;
+    assert_eq!(refused(&cancel(&clinic, &no).await), refusal("INVALID_TRANSITION", "token"));
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+    assert_eq!(status(&clinic, &one).await["status"], "ARRIVED");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -321,6 +321,24 @@ async fn what_is_missing_is_named_and_nothing_is_booked() {
 }
 
 #[tokio::test]
+async fn a_hold_that_is_sent_again_gets_its_answer_after_the_slots_time_too() {
+    let clinic = Clinic::open().await;
+    let page = clinic.app.page("alfa").await;
+    let slots = tuesday(&clinic, &page).await;
+    let first = hold(&slots[0]);
+    // A slot's word holds for half an hour, and the hold for five minutes from here.
+    clinic.app.clock.advance(TimeDelta::minutes(29));
+    let held = done(&call(&page, "holdSlot", first.clone()).await);
+    clinic.app.clock.advance(TimeDelta::minutes(2));
+    let before = fingerprint(&clinic.app, "alfa").await;
+    assert_eq!(done(&call(&page, "holdSlot", first).await), held);
+    for slot in &slots[..2] {
+        assert_eq!(refused(&call(&page, "holdSlot", hold(slot)).await), refusal("TOKEN_INVALID", "slotToken"));
+    }
+    assert_eq!(fingerprint(&clinic.app, "alfa").await, before);
+}
+
+#[tokio::test]
 async fn a_hold_runs_out_by_its_job_or_by_the_next_comer() {
     let clinic = Clinic::open().await;
     let page = clinic.app.page("alfa").await;

@@ -174,6 +174,18 @@ async fn a_token_ends_by_the_clock_and_with_what_it_opens() {
 }
 
 #[tokio::test]
+async fn a_token_ends_with_an_appointment_that_was_moved_forward() {
+    let desk = Desk::open().await;
+    let (token, _) = desk.issued(desk.input("APPOINTMENT_MANAGE")).await;
+    desk.centre
+        .run("UPDATE appointments SET start_at = '2026-07-13T12:30:00Z', end_at = '2026-07-13T13:00:00Z'", vec![])
+        .await;
+    desk.app.clock.set("2026-07-13T12:30:00Z".parse().unwrap());
+    assert_eq!(refused(&desk.redeem(&token).await), refusal("EXPIRED", "token"));
+    assert_eq!(desk.centre.count("SELECT sum(uses)::bigint FROM capability_tokens").await, 0);
+}
+
+#[tokio::test]
 async fn a_token_is_for_its_purpose_only() {
     let desk = Desk::open().await;
     let (token, _) = desk.issued(desk.input("APPOINTMENT_CONFIRM")).await;

@@ -250,11 +250,45 @@ pub async fn take(tx: &TenantTx, token: &str, purposes: &[Purpose], now: DateTim
         Some(Row { used_up: true, .. }) => {
             refuse("used", tenant, Refusal::new(Code::TokenUsed, "this link has been used"))
         }
-        Some(Row { expired: true, .. }) => {
-            refuse("expired", tenant, Refusal::new(Code::Expired, "this link has expired"))
-        }
+        Some(Row { expired: true, .. }) => expired(tenant),
         _ => invalid(tenant),
     })
+}
+
+/// An appointment whose beginning is another now.
+#[derive(Clone, Copy, Debug)]
+pub struct Moved {
+    /// Which.
+    pub appointment: Uuid,
+    /// When it was to begin.
+    pub from: DateTime<Utc>,
+    /// When it begins.
+    pub to: DateTime<Utc>,
+}
+
+/// Lets the links to appointments that have moved end at the new beginning, in one statement. One that was issued for less
+/// time than until the old beginning keeps its end. To be called when the mails have been moved: who is just sending one,
+/// and storing its links, has been waited for by then.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn follow(tx: &TenantTx, moved: &[Moved]) -> Result<(), Failure> {
+    if moved.is_empty() {
+        return Ok(());
+    }
+    tx.run(
+        "UPDATE capability_tokens c SET expires_at = m.start_at
+         FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS m (appointment_id, previous_start, start_at)
+         WHERE c.resource_id = m.appointment_id AND c.purpose IN ('APPOINTMENT_CONFIRM', 'APPOINTMENT_MANAGE')
+             AND c.expires_at = m.previous_start",
+        [
+            moved.iter().map(|one| one.appointment).collect::<Vec<_>>().into(),
+            moved.iter().map(|one| one.from).collect::<Vec<_>>().into(),
+            moved.iter().map(|one| one.to).collect::<Vec<_>>().into(),
+        ],
+    )
+    .await?;
+    Ok(())
 }
 
 /// Takes a use back: what the token was to open was not had.
@@ -280,6 +314,12 @@ impl Taken {
 #[must_use]
 pub fn invalid(tenant: Option<TenantId>) -> Failure {
     refuse("invalid", tenant, Refusal::new(Code::TokenInvalid, "this link is not valid"))
+}
+
+/// Its time is over, or that of what it opens. `tenant` is the one that it names.
+#[must_use]
+pub fn expired(tenant: Option<TenantId>) -> Failure {
+    refuse("expired", tenant, Refusal::new(Code::Expired, "this link has expired"))
 }
 
 fn refuse(reason: &'static str, tenant: Option<TenantId>, refusal: Refusal) -> Failure {

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
+use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{Capability, Purpose, Subject, Taken, holder, invalid, take, tenant_of};
+use super::{Capability, Purpose, Subject, Taken, expired, holder, invalid, take, tenant_of};
 use crate::{
     auth::Actor,
     db::{Tenant, TenantTx},
@@ -40,8 +42,9 @@ pub async fn run(cx: &Cx, token: &str, request_id: &str) -> Result<Redeemed, Fai
 async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -> Result<Redeemed, Failure> {
     let nobody = holder(tenant, request_id);
     let tx = cx.write(&nobody).await?;
-    let taken = take(&tx, token, &REDEEMABLE, cx.now()).await?;
-    let (subject, patient) = subject(&tx, &taken).await?.ok_or_else(|| invalid(Some(tenant.id)))?;
+    let now = cx.now();
+    let taken = take(&tx, token, &REDEEMABLE, now).await?;
+    let (subject, patient) = subject(&tx, &taken, now).await?.ok_or_else(|| invalid(Some(tenant.id)))?;
     let actor = Actor { id: patient, ..nobody };
     let change = Change {
         after: Some(facts!({ "purpose": taken.purpose()?.as_str(), "uses": taken.uses })),
@@ -60,14 +63,24 @@ async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, request_id: &str) -
     Ok(Redeemed { actor: Arc::new(actor), capability })
 }
 
-/// What a token opens, and the patient that its holder is taken for. None: the thing is gone.
-async fn subject(tx: &TenantTx, taken: &Taken) -> Result<Option<(Subject, Option<Uuid>)>, Failure> {
+#[derive(FromQueryResult)]
+struct AppointmentRow {
+    patient_id: Option<Uuid>,
+    start_at: DateTime<Utc>,
+}
+
+/// What a token opens, and the patient that its holder is taken for. None: the thing is gone. A link to an appointment ends
+/// when that begins, also when it was moved to before the link's own end.
+async fn subject(tx: &TenantTx, taken: &Taken, now: DateTime<Utc>) -> Result<Option<(Subject, Option<Uuid>)>, Failure> {
     let id = taken.resource_id;
     Ok(match taken.purpose()? {
         Purpose::AppointmentManage | Purpose::AppointmentConfirm => {
-            let patient: Option<Option<Uuid>> =
-                tx.scalar("SELECT patient_id FROM appointments WHERE id = $1", [id.into()]).await?;
-            patient.map(|patient| (Subject::Appointment(id), patient))
+            let row: Option<AppointmentRow> =
+                tx.find("SELECT patient_id, start_at FROM appointments WHERE id = $1", [id.into()]).await?;
+            if row.as_ref().is_some_and(|row| row.start_at <= now) {
+                return Err(expired(Some(tx.tenant().id)));
+            }
+            row.map(|row| (Subject::Appointment(id), row.patient_id))
         }
         Purpose::CalendarFeed => agenda(tx, id).await?.map(|subject| (subject, None)),
         _ => None,
