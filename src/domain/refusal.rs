@@ -196,6 +196,19 @@ impl Failure {
         Self::Fault(Fault::Other(what.into()))
     }
 
+    /// The same, for who sent the field `to` where others send `from`: what is refused at `from` or within it, is
+    /// refused at `to`.
+    #[must_use]
+    pub fn at_instead(self, from: &str, to: &str) -> Self {
+        let there =
+            |refusal: &Refusal| refusal.field.as_ref().and_then(|path| path.first()).is_some_and(|at| at == from);
+        let moved = |refusal: Refusal| if there(&refusal) { refusal.at(to) } else { refusal };
+        match self {
+            Self::Refused(refusals) => Self::Refused(refusals.into_iter().map(moved).collect()),
+            Self::Fault(fault) => Self::Fault(fault),
+        }
+    }
+
     /// Whether the same transaction may simply be run again.
     #[must_use]
     pub fn is_retryable(&self) -> bool {

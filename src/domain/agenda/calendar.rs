@@ -1,7 +1,7 @@
 //! [`BranchCalendar`]: what the resources of one branch do in a range of time. Booking, availability, the agenda and
 //! the explanation of refusals all read this one, so that they cannot disagree.
 
-use std::{collections::BTreeMap, ops::Range};
+use std::{cmp::Reverse, collections::BTreeMap, ops::Range};
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
 use sea_orm::FromQueryResult;
@@ -169,16 +169,34 @@ impl ResourceCalendar {
         after.checked_sub(1).and_then(|at| self.working.get(at)).is_some_and(|working| range.end <= working.end)
     }
 
-    /// Units that are not busy at any time of `range`, lowest first. `except`: an appointment that is about to move and
-    /// is not in its own way.
+    /// The units that hold `range` one after another, each as long as it is free: one alone where one is free throughout,
+    /// the lowest. None: at some instant all are busy. `except`: an appointment that is about to move and is not in its own
+    /// way.
     #[must_use]
-    pub fn free_units(&self, range: &Range<DateTime<Utc>>, except: Option<Uuid>) -> Vec<i16> {
+    pub fn seats(
+        &self,
+        range: &Range<DateTime<Utc>>,
+        except: Option<Uuid>,
+    ) -> Option<Vec<(i16, Range<DateTime<Utc>>)>> {
         let meets = |busy: &&Busy| {
             Some(busy.appointment) != except && busy.during.start < range.end && range.start < busy.during.end
         };
-        let taken: Vec<i16> = self.busy.iter().filter(meets).map(|busy| busy.unit).collect();
+        let meeting: Vec<&Busy> = self.busy.iter().filter(meets).collect();
         let capacity = i16::try_from(self.resource.capacity).unwrap_or(i16::MAX);
-        (0..capacity).filter(|unit| !taken.contains(unit)).collect()
+        let mut seats = Vec::new();
+        let mut from = range.start;
+        while from < range.end {
+            // Until when it is free from here on; nothing where it is busy.
+            let free = |unit: i16| {
+                let ahead = meeting.iter().filter(|busy| busy.unit == unit && busy.during.end > from);
+                let until = ahead.map(|busy| busy.during.start).min().map_or(range.end, |next| next.min(range.end));
+                (until > from).then_some((until, Reverse(unit)))
+            };
+            let (until, Reverse(unit)) = (0..capacity).filter_map(free).max()?;
+            seats.push((unit, from..until));
+            from = until;
+        }
+        Some(seats)
     }
 
     /// Working time in which at least one unit is free: a set of ranges.

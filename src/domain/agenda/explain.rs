@@ -242,7 +242,14 @@ pub async fn of_booking(cx: &Cx, actor: &Actor, input: &Book) -> Result<(Tz, Vec
     if items.is_empty() {
         return Err(Refusal::not_found("holdId").into());
     }
-    Ok((branch.zone, explain(cx, actor, branch.id, items, input.hold).await?))
+    let reasons = explain(cx, actor, branch.id, items, input.hold).await;
+    // Items that a hold or a slot says are none of the caller's input.
+    let reasons = match (input.hold, &input.slot_token) {
+        (Some(_), _) => reasons.map_err(|failure| failure.at_instead("items", "holdId")),
+        (None, Some(_)) => reasons.map_err(|failure| failure.at_instead("items", "slotToken")),
+        (None, None) => reasons,
+    };
+    Ok((branch.zone, reasons?))
 }
 
 fn check(items: &[ExplainItem]) -> Result<(), Failure> {
@@ -373,7 +380,7 @@ impl Question<'_> {
         }
         reasons.extend(left.into_iter().map(|range| reason(Cause::OutsideSchedule, range, None)));
         let needed = with_buffers(treatment, during);
-        if one.free_units(&needed, hold).is_empty() {
+        if one.seats(&needed, hold).is_none() {
             let mine = sight.own.is_none_or(|own| own == resource);
             let others = one.busy.iter().filter(|busy| Some(busy.appointment) != hold);
             let meets = others.filter(|busy| busy.during.start < needed.end && needed.start < busy.during.end);

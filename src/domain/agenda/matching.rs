@@ -37,6 +37,9 @@ pub fn assign<'a>(
 
 /// A different resource for every need, preferring earlier choices; none if that is impossible. Augmenting paths: exact
 /// also where needs compete for the same resources, and polynomial.
+///
+/// What comes first in the choices of every need that it could meet is chosen whenever all needs can be met: the first of
+/// those needs takes it, and from then on it only passes from one need to another.
 #[must_use]
 pub fn match_all(choices: &[Vec<usize>]) -> Option<Vec<usize>> {
     fn place(need: usize, choices: &[Vec<usize>], holder: &mut BTreeMap<usize, usize>, seen: &mut Vec<usize>) -> bool {

@@ -81,18 +81,19 @@ impl Wish<'_> {
         kinds
     }
 
+    /// Who and what was asked for by name.
+    fn named(&self) -> Vec<(ResourceKind, Uuid)> {
+        let professional = self.professional.map(|id| (ResourceKind::Professional, id));
+        professional.into_iter().chain(self.room.map(|id| (ResourceKind::Room, id))).collect()
+    }
+
     /// What a treatment needs, one entry per resource: its requirements, or by default what the centre's way of working
-    /// names; and whoever and whatever was asked for by name, also where the treatment alone would not need it.
+    /// names; and whoever and whatever was asked for by name, where the treatment alone would need none of the kind.
     fn needs(&self, treatment: &Treatment) -> Vec<Need> {
         let mut needs = need::needs(treatment, self.mode);
-        for (kind, named) in [(ResourceKind::Professional, self.professional), (ResourceKind::Room, self.room)] {
-            let Some(named) = named else { continue };
-            let kind_is_needed = needs.iter().any(|need| need.kind == kind);
-            match needs.iter_mut().find(|need| need.accepts(kind, named)) {
-                Some(need) => need.any_of = vec![named],
-                // Somebody else is required by name: the wish cannot be met by the one who was asked for.
-                None if kind_is_needed => needs.push(Need { kind, any_of: vec![Uuid::nil()] }),
-                None => needs.push(Need { kind, any_of: vec![named] }),
+        for (kind, named) in self.named() {
+            if needs.iter().all(|need| need.kind != kind) {
+                needs.push(Need { kind, any_of: vec![named] });
             }
         }
         needs
@@ -114,14 +115,26 @@ impl<'a> Candidate<'a> {
         Self { calendar, taken }
     }
 
-    /// How many units are free throughout `range`.
-    fn free_units(&self, range: &Range<DateTime<Utc>>) -> usize {
-        let free = |taken: &&Vec<Range<DateTime<Utc>>>| {
-            let next = taken.partition_point(|busy| busy.end <= range.start);
-            taken.get(next).is_none_or(|busy| range.end <= busy.start)
+    /// How many units are free at each instant of `range` at least: so many appointments have room, whether or not each
+    /// stays in one unit.
+    fn least_free(&self, range: &Range<DateTime<Utc>>) -> usize {
+        // Fewer are free where one becomes busy, and nowhere else.
+        let turns = self.taken.iter().flat_map(|taken| {
+            let meeting = taken.iter().skip(over(taken, range.start)).take_while(|busy| busy.start < range.end);
+            meeting.map(|busy| busy.start.max(range.start))
+        });
+        let free_at = |at: DateTime<Utc>| {
+            let is_free =
+                |taken: &&Vec<Range<DateTime<Utc>>>| taken.get(over(taken, at)).is_none_or(|busy| at < busy.start);
+            self.taken.iter().filter(is_free).count()
         };
-        self.taken.iter().filter(free).count()
+        turns.chain([range.start]).map(free_at).min().unwrap_or_default()
     }
+}
+
+/// How many of these ranges, which are in order and apart, are over at an instant.
+fn over(ranges: &[Range<DateTime<Utc>>], at: DateTime<Utc>) -> usize {
+    ranges.partition_point(|range| range.end <= at)
 }
 
 /// Looks for free time in one calendar.
@@ -130,6 +143,8 @@ pub struct Planner<'a> {
     wish: Wish<'a>,
     /// In the order in which they are chosen: by name.
     candidates: Vec<Candidate<'a>>,
+    /// Who and what of them was asked for by name; none when one of those cannot be had here.
+    named: Option<Vec<usize>>,
     /// For each treatment, for each need, the candidates that could meet it.
     needs: Vec<Vec<Vec<usize>>>,
 }
@@ -150,6 +165,11 @@ impl<'a> Planner<'a> {
             let key = |one: &Candidate<'a>| (one.calendar.resource.name.clone(), one.calendar.resource.id);
             key(a).cmp(&key(b))
         });
+        let position = |(kind, id): (ResourceKind, Uuid)| {
+            let is = |resource: &Resource| resource.kind == kind && resource.id == id;
+            candidates.iter().position(|one| is(&one.calendar.resource))
+        };
+        let named = wish.named().into_iter().map(position).collect();
         let fitting = |need: &Need, treatment: Uuid| -> Vec<usize> {
             let fits = |resource: &Resource| need.accepts(resource.kind, resource.id) && resource.offers(treatment);
             candidates.iter().enumerate().filter(|(_, one)| fits(&one.calendar.resource)).map(|(at, _)| at).collect()
@@ -159,7 +179,7 @@ impl<'a> Planner<'a> {
             .iter()
             .map(|treatment| wish.needs(treatment).iter().map(|need| fitting(need, treatment.id)).collect());
         let needs = needs.collect();
-        Self { branch, wish, candidates, needs }
+        Self { branch, wish, candidates, named, needs }
     }
 
     /// Free slots that start in `starts`, by start and then by the professional's name, one per start and
@@ -173,17 +193,18 @@ impl<'a> Planner<'a> {
                 if slots.len() >= limit {
                     return slots;
                 }
-                slots.extend(self.assign(start, *lead).map(|items| self.slot(&items)));
+                slots.extend(self.assign(start, *lead).map(|items| self.slot(&items, *lead)));
             }
         }
         slots
     }
 
-    /// Who leads the slot: each professional who could begin, or nobody when no treatment needs one.
+    /// Who leads the slot: each professional who could begin, or nobody when no treatment needs one, and when one is
+    /// named: that one takes part in everything, and may meet any of the needs.
     fn leads(&self) -> Vec<Option<usize>> {
         match self.first_professional_need() {
-            Some((_, who)) => who.iter().map(|at| Some(*at)).collect(),
-            None => vec![None],
+            Some((_, who)) if self.wish.professional.is_none() => who.iter().map(|at| Some(*at)).collect(),
+            _ => vec![None],
         }
     }
 
@@ -201,15 +222,20 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// Starts on the branch's grid at which somebody who could carry out the first treatment works.
+    /// Starts on the branch's grid at which somebody who could carry out the first treatment works, and who is named.
     fn starts(&self, within: &Range<DateTime<Utc>>) -> Vec<DateTime<Utc>> {
         let first = self.needs.first().map(Vec::as_slice).unwrap_or_default();
         if first.is_empty() || first.iter().any(Vec::is_empty) {
             return Vec::new();
         }
+        let Some(named) = &self.named else { return Vec::new() };
+        // Somebody else is required: the wish cannot be met by the one who was asked for.
+        if !named.iter().all(|one| first.iter().any(|need| need.contains(one))) {
+            return Vec::new();
+        }
         let mut common = vec![within.clone()];
-        for need in first {
-            let works = need.iter().filter_map(|at| self.candidates.get(*at)).map(|one| &one.calendar.working);
+        for who in first.iter().map(Vec::as_slice).chain(named.iter().map(std::slice::from_ref)) {
+            let works = who.iter().filter_map(|at| self.candidates.get(*at)).map(|one| &one.calendar.working);
             common = intersect(&common, &works.fold(Vec::new(), |all, working| union(&all, working)));
         }
         common.iter().flat_map(|span| grid_in(self.branch.zone, self.branch.slot_grid_minutes, span)).collect()
@@ -217,25 +243,26 @@ impl<'a> Planner<'a> {
 
     /// Resources for every treatment from `start` on. None: it cannot be done then.
     fn assign(&self, start: DateTime<Utc>, lead: Option<usize>) -> Option<Vec<PlannedItem>> {
+        let named = self.named.as_ref()?;
         let mut used: BTreeMap<usize, Vec<Range<DateTime<Utc>>>> = BTreeMap::new();
-        let leading = self.first_professional_need().map(|(at, _)| at);
+        let leading = lead.and_then(|_| self.first_professional_need()).map(|(at, _)| at);
         let mut items = Vec::with_capacity(self.wish.treatments.len());
         let mut from = start;
         for (at, (treatment, needs)) in self.wish.treatments.iter().zip(&self.needs).enumerate() {
             let during = from..from + minutes(treatment.duration_minutes);
             let busy = with_buffers(treatment, &during);
             let fits = |one: usize| self.fits(one, &during, &busy, used.get(&one));
-            // Whoever is there already stays; the one who leads goes on where that is possible.
+            // Who is named takes part; the one who leads goes on where that is possible; whoever is there already stays.
             let order = |who: &Vec<usize>, fixed: bool| -> Vec<usize> {
                 let mut order: Vec<usize> = who.iter().copied().filter(|one| !fixed || Some(*one) == lead).collect();
-                order.sort_by_key(|one| (Some(*one) != lead, !used.contains_key(one)));
+                order.sort_by_key(|one| (!named.contains(one), Some(*one) != lead, !used.contains_key(one)));
                 order.retain(|one| fits(*one));
                 order
             };
             let fixed = needs.iter().position(|who| leading == Some(at) && self.are_professionals(who));
             let choices: Vec<Vec<usize>> =
                 needs.iter().enumerate().map(|(need, who)| order(who, fixed == Some(need))).collect();
-            let chosen = match_all(&choices)?;
+            let chosen = match_all(&choices).filter(|chosen| named.iter().all(|one| chosen.contains(one)))?;
             for one in &chosen {
                 let ranges = used.entry(*one).or_default();
                 *ranges = union(ranges, std::slice::from_ref(&busy));
@@ -259,26 +286,37 @@ impl<'a> Planner<'a> {
         let Some(candidate) = self.candidates.get(one) else { return false };
         let own = own.map(Vec::as_slice).unwrap_or_default();
         let joined = union(own, std::slice::from_ref(busy));
-        candidate.calendar.works(during) && joined.iter().all(|range| candidate.free_units(range) > 0)
+        candidate.calendar.works(during) && joined.iter().all(|range| candidate.least_free(range) > 0)
     }
 
-    fn slot(&self, items: &[PlannedItem]) -> Slot {
-        let of_kind = |item: &PlannedItem, kind: ResourceKind| {
-            item.resources.iter().copied().find(|id| {
-                self.candidates.iter().any(|one| one.calendar.resource.id == *id && one.calendar.resource.kind == kind)
-            })
+    /// What is offered: with who leads, and with whom and what somebody asked for; the rest is proposed.
+    fn slot(&self, items: &[PlannedItem], lead: Option<usize>) -> Slot {
+        let lead = lead.and_then(|at| self.candidates.get(at)).map(|one| one.calendar.resource.id);
+        let asked = [self.wish.professional, self.wish.room, lead];
+        let is = |id: Uuid, kind: ResourceKind| {
+            self.candidates.iter().any(|one| one.calendar.resource.id == id && one.calendar.resource.kind == kind)
         };
-        let slot_items = items.iter().map(|item| SlotItem {
-            treatment: item.treatment,
-            start: item.during.start,
-            professional: of_kind(item, ResourceKind::Professional),
-            room: of_kind(item, ResourceKind::Room),
-            minutes: i32::try_from((item.during.end - item.during.start).num_minutes()).ok(),
+        // Who is named stands for the kind, so that the slot is booked with nobody else in that place.
+        let of_kind = |item: &PlannedItem, kind: ResourceKind| {
+            let those = item.resources.iter().copied().filter(|id| is(*id, kind));
+            those.min_by_key(|id| !asked.contains(&Some(*id)))
+        };
+        let slot_items = items.iter().map(|item| {
+            let professional = of_kind(item, ResourceKind::Professional);
+            let room = of_kind(item, ResourceKind::Room);
+            SlotItem {
+                treatment: item.treatment,
+                start: item.during.start,
+                professional,
+                room,
+                minutes: i32::try_from((item.during.end - item.during.start).num_minutes()).ok(),
+                proposed: [professional, room].into_iter().filter(|one| !asked.contains(one)).flatten().collect(),
+            }
         });
         let occupied = occupied(self.wish.treatments, items);
         let remaining = occupied.iter().filter_map(|(id, ranges)| {
             let candidate = self.candidates.iter().find(|one| one.calendar.resource.id == *id)?;
-            ranges.iter().map(|range| candidate.free_units(range)).min()
+            ranges.iter().map(|range| candidate.least_free(range)).min()
         });
         let currency =
             self.wish.treatments.first().map(|treatment| treatment.price.currency.clone()).unwrap_or_default();

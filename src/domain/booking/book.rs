@@ -109,7 +109,9 @@ pub struct Booked {
 pub async fn run(cx: &Cx, actor: &Actor, book: Book) -> Result<Booked, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Branch(book.branch))?;
     check(actor, &book, cx.now())?;
-    secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &book)).await
+    let booked = secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &book)).await;
+    // The items are the slot's then, and who sent its token knows of none.
+    if book.slot_token.is_some() { booked.map_err(|failure| failure.at_instead("items", "slotToken")) } else { booked }
 }
 
 fn check(actor: &Actor, book: &Book, now: DateTime<Utc>) -> Result<(), Failure> {

@@ -105,8 +105,8 @@ impl<'a> Choice<'a, '_> {
         }))
     }
 
-    /// Who else of this kind could take part. The same room for the next treatment before another one; then the one that
-    /// the later treatments can stay in; then by name. What is really free comes first even where overbooking would not
+    /// Who else of this kind could take part. The same room for the next treatment before another one; then what was
+    /// proposed; then the one that the later treatments can stay in; then by name. What is really free comes first even where overbooking would not
     /// require it.
     fn candidates(&self, kind: ResourceKind, named: Option<&ResourceCalendar>) -> Vec<&'a ResourceCalendar> {
         let Self { item, rules, .. } = *self;
@@ -121,7 +121,8 @@ impl<'a> Choice<'a, '_> {
         candidates.sort_by_cached_key(|one| {
             let busy = !is_free(one, item, Rules { overbook: false, ..rules });
             let leaving = self.later.iter().filter(|next| !can_stay(one, next, rules)).count();
-            (!self.chosen.contains_key(&one.resource.id), busy, leaving, one.resource.name.clone(), one.resource.id)
+            let (kept, rather) = (self.chosen.contains_key(&one.resource.id), item.rather.contains(&one.resource.id));
+            (!kept, busy, !rather, leaving, one.resource.name.clone(), one.resource.id)
         });
         candidates
     }
@@ -155,7 +156,7 @@ fn works(one: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
 }
 
 fn is_free(one: &ResourceCalendar, item: &WantedItem, rules: Rules) -> bool {
-    rules.overbook || !one.free_units(&item.busy(), rules.moving).is_empty()
+    rules.overbook || one.seats(&item.busy(), rules.moving).is_some()
 }
 
 fn check_time(one: &ResourceCalendar, item: &WantedItem, rules: Rules, field: &str) -> Result<(), Box<Refusal>> {

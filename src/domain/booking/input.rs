@@ -62,7 +62,16 @@ pub async fn from_slot(tx: &TenantTx, items: &[SlotItem]) -> Result<Vec<WantedIt
         .map(|item| {
             let treatment = find(&treatments, item.treatment, &[], "slotToken")?;
             let duration = minutes(item.minutes.unwrap_or(treatment.duration_minutes));
-            Ok(WantedItem { treatment, start: item.start, duration, professional: item.professional, room: item.room })
+            // Whom and what nobody asked for is taken if it is still free.
+            let named = |one: Option<Uuid>| one.filter(|one| !item.proposed.contains(one));
+            Ok(WantedItem {
+                treatment,
+                start: item.start,
+                duration,
+                professional: named(item.professional),
+                room: named(item.room),
+                rather: item.proposed.clone(),
+            })
         })
         .collect()
 }
@@ -102,20 +111,28 @@ pub async fn from_person(
             start,
             professional: item.professional,
             room: item.room,
+            rather: Vec::new(),
         });
     }
-    check_whole(branch, &wanted, now)?;
+    check_whole(branch, items, &wanted, now)?;
     Ok(wanted)
 }
 
 /// Order, length and distance of the whole appointment.
-fn check_whole(branch: &Branch, wanted: &[WantedItem], now: DateTime<Utc>) -> Result<(), Refusal> {
+fn check_whole(branch: &Branch, items: &[ItemInput], wanted: &[WantedItem], now: DateTime<Utc>) -> Result<(), Refusal> {
+    // Where the person said when.
+    let start_of = |at: usize| {
+        let local = items.get(at).is_some_and(|item| item.local_start.is_some());
+        format!("items.{at}.{}", if local { "localStart" } else { "start" })
+    };
     for (at, pair) in wanted.windows(2).enumerate() {
         if let [before, after] = pair
             && after.start < before.end()
         {
-            let field = format!("items.{}.start", at + 1);
-            return Err(Refusal::invalid(&field, "a treatment begins when the one before it has ended, or later"));
+            return Err(Refusal::invalid(
+                &start_of(at + 1),
+                "a treatment begins when the one before it has ended, or later",
+            ));
         }
     }
     let (Some(first), Some(last)) = (wanted.first(), wanted.last()) else { return Ok(()) };
@@ -124,10 +141,10 @@ fn check_whole(branch: &Branch, wanted: &[WantedItem], now: DateTime<Utc>) -> Re
     }
     let today = time::local_day(branch.zone, time::day_of(branch.zone, now)).map_or(now, |day| day.start);
     if first.start < today {
-        return Err(Refusal::invalid("items.0.start", "an appointment cannot begin before today"));
+        return Err(Refusal::invalid(&start_of(0), "an appointment cannot begin before today"));
     }
     if first.start > now + FARTHEST {
-        return Err(Refusal::invalid("items.0.start", "an appointment cannot begin more than three years from now"));
+        return Err(Refusal::invalid(&start_of(0), "an appointment cannot begin more than three years from now"));
     }
     Ok(())
 }

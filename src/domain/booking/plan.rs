@@ -39,6 +39,8 @@ pub struct WantedItem {
     pub professional: Option<Uuid>,
     /// Where, if it matters.
     pub room: Option<Uuid>,
+    /// Who and what comes first where somebody has to be chosen.
+    pub rather: Vec<Uuid>,
 }
 
 impl WantedItem {
@@ -162,6 +164,7 @@ pub fn plan(calendar: &BranchCalendar, items: &[WantedItem], rules: Rules) -> Re
                         professional: of_kind(ResourceKind::Professional),
                         room: of_kind(ResourceKind::Room),
                         minutes: i32::try_from(item.duration.num_minutes()).ok(),
+                        proposed: Vec::new(),
                     },
                     end: item.end(),
                     price: item.treatment.price.clone(),
@@ -179,7 +182,8 @@ pub fn plan(calendar: &BranchCalendar, items: &[WantedItem], rules: Rules) -> Re
     Ok(Plan { items: planned, occupancies, start, end })
 }
 
-/// One range per resource where the treatments' ranges touch, each in a unit that is free for all of it.
+/// One range per resource where the treatments' ranges touch, in the units that are free then: in one, if one is free for
+/// all of it.
 fn occupancies(
     calendar: &BranchCalendar,
     chosen: &Chosen,
@@ -188,17 +192,14 @@ fn occupancies(
     let mut occupancies = Vec::new();
     for (id, ranges) in chosen {
         for during in crate::domain::time::normalise(ranges.clone()) {
-            let free = calendar
-                .resources
-                .get(id)
-                .map(|resource| resource.free_units(&during, rules.moving))
-                .unwrap_or_default();
-            let (unit, overbooked) = match (free.first(), rules.overbook) {
-                (Some(unit), _) => (*unit, false),
-                (None, true) => (0, true),
+            let seats = calendar.resources.get(id).and_then(|resource| resource.seats(&during, rules.moving));
+            let (seats, overbooked) = match (seats, rules.overbook) {
+                (Some(seats), _) => (seats, false),
+                (None, true) => (vec![(0, during)], true),
                 (None, false) => return Err(vec![taken(vec![*id], "items")]),
             };
-            occupancies.push(PlannedOccupancy { resource: *id, unit, during, overbooked });
+            let busy = |(unit, during)| PlannedOccupancy { resource: *id, unit, during, overbooked };
+            occupancies.extend(seats.into_iter().map(busy));
         }
     }
     occupancies.sort_by_key(|busy| (busy.resource, busy.unit, busy.during.start));

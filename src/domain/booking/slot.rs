@@ -24,6 +24,9 @@ pub struct SlotItem {
     /// How long the treatment takes; none: as the centre says.
     #[serde(default)]
     pub minutes: Option<i32>,
+    /// Which of them nobody asked for: another does as well.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proposed: Vec<Uuid>,
 }
 
 /// Free time that can be booked.
@@ -74,12 +77,24 @@ impl SlotToken {
     /// What a genuine word of this tenant stands for, if it still holds.
     #[must_use]
     pub fn open(seal: &Seal, word: &str, tenant: Uuid, now: DateTime<Utc>) -> Option<Self> {
+        Self::read(seal, word, tenant).filter(|token| !token.is_over(now))
+    }
+
+    /// What a genuine word of this tenant stands for, whether it still holds or not.
+    #[must_use]
+    pub fn read(seal: &Seal, word: &str, tenant: Uuid) -> Option<Self> {
         let body = seal.open(SealedKind::Slot, word)?;
         let token: Self = serde_json::from_slice(&body).ok()?;
         if token.tenant != tenant {
             alarm::tenant_mismatch("slot");
             return None;
         }
-        (token.expires > now.timestamp()).then_some(token)
+        Some(token)
+    }
+
+    /// Whether it cannot be used any more.
+    #[must_use]
+    pub fn is_over(&self, now: DateTime<Utc>) -> bool {
+        self.expires <= now.timestamp()
     }
 }

@@ -116,7 +116,7 @@ pub struct PublicBookInput {
     pub tenant_slug: String,
     /// The slot that `holdSlot` holds.
     pub hold_id: ID,
-    /// Who.
+    /// Who, with a mail address or a telephone number.
     pub patient: PatientInput,
     /// WEB_WIDGET or FACEBOOK.
     pub channel: BookingChannel,

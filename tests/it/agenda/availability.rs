@@ -212,6 +212,70 @@ async fn requirements_are_met_by_different_resources_and_compete_fairly() {
 }
 
 #[tokio::test]
+async fn who_is_named_may_meet_whichever_need_there_is() {
+    let Salon { app, centre, branch, ana, cut, rosa } = salon("America/Santiago").await;
+    centre.opens(branch, &[(1..=7, "09:00", "11:00")]).await;
+    let [beto, carla] = [centre.professional("Beto", branch).await, centre.professional("Carla", branch).await];
+    for (who, hours) in [(beto, ("09:00", "10:00")), (carla, ("09:00", "09:30"))] {
+        centre.works(who, branch, &[(1..=7, hours.0, hours.1)]).await;
+    }
+    let [one, two] = [centre.room("A", branch, 1).await, centre.room("B", branch, 1).await];
+    // Anybody and Ana, any room and A: the first need of each kind accepts them too.
+    let any_first: &[(&str, i32, &[Uuid])] =
+        &[("PROFESSIONAL", 1, &[]), ("PROFESSIONAL", 1, &[ana]), ("ROOM", 1, &[]), ("ROOM", 1, &[one])];
+    centre.needs(cut, any_first).await;
+    let day = ask(branch, &[cut], "2026-07-14T04:00:00Z", "2026-07-15T04:00:00Z");
+    let three = ["14T09:00-04:00", "14T09:15-04:00", "14T09:30-04:00"];
+    let mut offered = starts(&slots(&centre, day.clone()).await);
+    offered.dedup();
+    assert_eq!(offered, three, "with Beto, and at nine with Carla too");
+    for (professional, room, expected) in [
+        (Some(ana), None, &three[..]),
+        (Some(ana), Some(one), &three[..]),
+        (Some(ana), Some(two), &three[..]),
+        (Some(beto), Some(one), &three[..]),
+        (Some(carla), Some(two), &three[..1]),
+    ] {
+        let found = slots(&centre, Input { professional, room, ..day.clone() }).await;
+        assert_eq!(starts(&found), expected, "{professional:?} {room:?}: one per start");
+        for slot in &found {
+            assert_eq!(slot.items[0].professional, professional);
+            assert!(room.is_none() || slot.items[0].room == room);
+            assert!([ana, one, two].iter().all(|id| slot.resources.contains(id)) && slot.resources.len() == 4);
+        }
+    }
+    let in_a = slots(&centre, Input { room: Some(one), ..day.clone() }).await;
+    assert_eq!(in_a.len(), 4, "Beto three times, Carla once");
+    assert!(in_a.iter().all(|slot| slot.items[0].room == Some(one)));
+
+    // Who sees only the own column is named by that.
+    let client = app.user("alfa", BuiltinRole::Professional).await;
+    let user = app.actor_of(&client).await;
+    centre.is_user(ana, user.id.unwrap()).await;
+    let user = Actor { professional: Some(ana), ..(*user).clone() };
+    let mine = availability::run(&centre.cx, &user, day.clone()).await.unwrap();
+    assert_eq!(starts(&mine), three);
+
+    // One after the other, Ana in both: the second needs nobody but her.
+    let wash = centre.treatment("Lavado", 15).await;
+    let both =
+        Input { professional: Some(ana), ..ask(branch, &[cut, wash], "2026-07-14T04:00:00Z", "2026-07-15T04:00:00Z") };
+    let found = slots(&centre, both).await;
+    assert_eq!(starts(&found), three);
+    assert!(found.iter().all(|slot| slot.items.iter().all(|item| item.professional == Some(ana))));
+
+    centre.book(Booking::new(branch, rosa, cut, "2026-07-14T13:00:00Z", 30).with(ana)).await;
+    for professional in [ana, beto] {
+        let found = slots(&centre, Input { professional: Some(professional), ..day.clone() }).await;
+        assert_eq!(starts(&found), three[2..], "without her there is none");
+    }
+    let perm = centre.treatment("Permanente", 30).await;
+    centre.needs(perm, &[("PROFESSIONAL", 1, &[ana]), ("PROFESSIONAL", 1, &[beto])]).await;
+    let with_carla = Input { professional: Some(carla), treatments: vec![perm], ..day };
+    assert!(slots(&centre, with_carla).await.is_empty(), "she is not one of the two");
+}
+
+#[tokio::test]
 async fn a_room_with_places_is_offered_until_it_is_full() {
     let Salon { centre, branch, ana, rosa, app: _app, .. } = salon("America/Santiago").await;
     centre.run("UPDATE centre_profile SET operating_mode = 'BY_ROOM'", vec![]).await;

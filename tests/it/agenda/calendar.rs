@@ -134,18 +134,24 @@ async fn units_are_free_unless_an_active_appointment_that_is_no_expired_hold_tak
     let calendar =
         load(&centre, branch, at("2026-07-13T04:00:00Z")..at("2026-07-14T04:00:00Z"), Some(&[hall, ana])).await;
     let hall = &calendar.resources[&hall];
-    let free = |from: &str, except| hall.free_units(&(at(from)..at(from) + TimeDelta::minutes(10)), except);
-    assert_eq!(free("2026-07-13T13:40:00Z", None), [0, 1]);
-    assert_eq!(free("2026-07-13T13:50:00Z", None), [1], "the buffer before");
-    assert_eq!(free("2026-07-13T14:30:00Z", None), [1], "the buffer after");
-    assert_eq!(free("2026-07-13T14:00:00Z", None), [1], "one on top of another takes the same unit");
-    assert_eq!(free("2026-07-13T14:00:00Z", Some(booked)), [1], "and is there when that one goes");
-    assert_eq!(free("2026-07-13T16:00:00Z", Some(held)), [0, 1], "nobody is in the own way");
-    assert_eq!(free("2026-07-13T15:00:00Z", None), [0, 1], "a cancelled one takes nothing");
-    assert_eq!(free("2026-07-13T16:00:00Z", None), [1], "a hold takes");
-    assert_eq!(free("2026-07-13T17:00:00Z", None), [0, 1], "until it has run out");
+    // The first unit that holds these ten minutes.
+    let free = |from: &str, except| {
+        let range = at(from)..at(from) + TimeDelta::minutes(10);
+        let seats = hall.seats(&range, except).unwrap_or_default();
+        assert!(seats.len() < 2 && seats.iter().all(|(_, during)| *during == range), "{seats:?}");
+        seats.first().map(|(unit, _)| *unit)
+    };
+    assert_eq!(free("2026-07-13T13:40:00Z", None), Some(0));
+    assert_eq!(free("2026-07-13T13:50:00Z", None), Some(1), "the buffer before");
+    assert_eq!(free("2026-07-13T14:30:00Z", None), Some(1), "the buffer after");
+    assert_eq!(free("2026-07-13T14:00:00Z", None), Some(1), "one on top of another takes the same unit");
+    assert_eq!(free("2026-07-13T14:00:00Z", Some(booked)), Some(1), "and is there when that one goes");
+    assert_eq!(free("2026-07-13T16:00:00Z", Some(held)), Some(0), "nobody is in the own way");
+    assert_eq!(free("2026-07-13T15:00:00Z", None), Some(0), "a cancelled one takes nothing");
+    assert_eq!(free("2026-07-13T16:00:00Z", None), Some(1), "a hold takes");
+    assert_eq!(free("2026-07-13T17:00:00Z", None), Some(0), "until it has run out");
     assert!(
-        calendar.resources[&ana].free_units(&(at("2026-07-13T14:00:00Z")..at("2026-07-13T14:10:00Z")), None).is_empty(),
+        calendar.resources[&ana].seats(&(at("2026-07-13T14:00:00Z")..at("2026-07-13T14:10:00Z")), None).is_none(),
         "busy in one branch is busy in all"
     );
 }

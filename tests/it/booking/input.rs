@@ -410,3 +410,25 @@ async fn too_many_too_early_too_late_and_out_of_order_are_refused() {
     assert_eq!(refused(&answer["data"]["bookAppointment"]), refusal("INVALID", "items.1.start"));
     stage.untouched().await;
 }
+
+#[tokio::test]
+async fn a_time_of_the_branchs_clock_is_refused_where_it_was_given() {
+    let stage = Stage::open().await;
+    let mut local = stage.input();
+    local["items"][0].as_object_mut().unwrap().remove("start");
+    for start in ["2026-07-12T10:00", "2029-08-01T10:00", "1970-01-01T00:00"] {
+        local["items"][0]["localStart"] = json!(start);
+        assert_eq!(refused(&stage.clinic.book(&local).await), refusal("INVALID", "items.0.localStart"), "{start}");
+    }
+    // The second begins with the first, and says so by its own clock.
+    local["items"][0]["localStart"] = json!("2026-07-14T10:00");
+    let mut both = stage.input();
+    for (first, second, place) in [
+        (&stage.input()["items"][0], &local["items"][0], "items.1.localStart"),
+        (&local["items"][0], &stage.input()["items"][0], "items.1.start"),
+    ] {
+        both["items"] = json!([first, second]);
+        assert_eq!(refused(&stage.clinic.book(&both).await), refusal("INVALID", place));
+    }
+    stage.untouched().await;
+}

@@ -57,6 +57,40 @@ async fn two_of_a_kind_are_two_different_ones() {
 }
 
 #[tokio::test]
+async fn a_slot_that_was_asked_for_with_somebody_is_booked_with_them() {
+    let mut clinic = Clinic::open().await;
+    let (berta, second) = (clinic.professionals[1], clinic.rooms[1]);
+    let carla = clinic.centre.professional("Carla", clinic.branch).await;
+    clinic.centre.works(carla, clinic.branch, &[(1..=7, "08:00", "20:00")]).await;
+    let query =
+        "query($i: AvailabilityInput!) { availability(input: $i) { token professional { name } room { name } } }";
+    // Whichever need comes first; by name others would come before them.
+    let (any, hers, theirs): (&[uuid::Uuid], &[uuid::Uuid], &[uuid::Uuid]) = (&[], &[berta], &[berta, carla]);
+    for (first, then, who, name) in
+        [(any, theirs, carla, "Carla"), (hers, any, carla, "Carla"), (any, hers, berta, "Berta")]
+    {
+        clinic.treatment = clinic.centre.treatment("Implante", 30).await;
+        let needs = [("PROFESSIONAL", 1, first), ("PROFESSIONAL", 1, then), ("ROOM", 1, any)];
+        clinic.centre.needs(clinic.treatment, &needs).await;
+        let asked = json!({
+            "branchId": clinic.id(Kind::Branch, clinic.branch),
+            "treatmentIds": [clinic.id(Kind::Treatment, clinic.treatment)],
+            "professionalId": clinic.id(Kind::Resource, who),
+            "roomId": clinic.id(Kind::Resource, second),
+            "range": {"from": "2026-07-14T10:00:00-04:00", "to": "2026-07-14T16:00:00-04:00"},
+        });
+        let slots = clinic.admin.ok(query, json!({ "i": asked })).await["availability"].take();
+        assert_eq!((&slots[0]["professional"]["name"], &slots[0]["room"]["name"]), (&json!(name), &json!("Box 2")));
+        let mut by_token = clinic.input(who, "2026-07-14T10:00:00-04:00");
+        by_token["items"] = json!([]);
+        by_token["slotToken"] = slots[0]["token"].clone();
+        let one = done(&clinic.book(&by_token).await);
+        let names = taken(&one);
+        assert!(names.len() == 3 && names.contains(&name) && names.contains(&"Box 2"), "{names:?}");
+    }
+}
+
+#[tokio::test]
 async fn one_of_two_is_not_enough() {
     let clinic = surgery().await;
     let (ana, second) = (clinic.professionals[0], clinic.rooms[1]);
@@ -119,4 +153,48 @@ async fn alternatives_are_as_long_as_what_was_asked_for() {
         (&one["start"], &one["end"]),
         (&json!("2026-07-14T11:30:00-04:00"), &json!("2026-07-14T13:30:00-04:00"))
     );
+}
+
+/// A hall with places, and a class that takes one for as long as it is asked for.
+async fn hall(clinic: &Clinic, places: i32) -> (Value, Value) {
+    let hall = clinic.centre.room("Sala", clinic.branch, places).await;
+    let class = clinic.centre.treatment("Clase", 30).await;
+    clinic.centre.needs(class, &[("ROOM", 1, &[hall])]).await;
+    (json!(clinic.id(Kind::Resource, hall)), json!(clinic.id(Kind::Treatment, class)))
+}
+
+#[tokio::test]
+async fn a_place_is_free_where_fewer_are_taken_at_every_instant() {
+    let clinic = Clinic::open().await;
+    clinic.centre.run("UPDATE centre_profile SET operating_mode = 'BY_ROOM'", vec![]).await;
+    let (hall, class) = hall(&clinic, 2).await;
+    let book = |start: &'static str, minutes: i32| {
+        let mut input = clinic.input(clinic.professionals[0], start);
+        input["items"] = json!([{
+            "treatmentId": class, "roomId": hall, "start": format!("2026-07-14T{start}:00-04:00"),
+            "durationMinutes": minutes,
+        }]);
+        let clinic = &clinic;
+        async move { clinic.book(&input).await }
+    };
+    for (start, minutes) in [("09:00", 60), ("11:00", 60), ("09:30", 60)] {
+        done(&book(start, minutes).await);
+    }
+    // One place is free until eleven, the other from half past ten: never more than two are taken.
+    done(&book("10:00", 90).await);
+    assert_eq!(refused(&book("10:00", 30).await).0, "SLOT_TAKEN");
+    done(&book("10:30", 30).await);
+    assert_eq!(refused(&book("10:30", 30).await).0, "SLOT_TAKEN");
+    let input = json!({
+        "branchId": clinic.id(Kind::Branch, clinic.branch), "treatmentIds": [class],
+        "range": {"from": "2026-07-14T08:00:00-04:00", "to": "2026-07-14T12:00:00-04:00"},
+    });
+    let query = "query($i: AvailabilityInput!) { availability(input: $i) { localStart remainingCapacity } }";
+    let slots = clinic.admin.ok(query, json!({ "i": input })).await["availability"].clone();
+    let free = slots.as_array().unwrap().iter().map(|slot| {
+        let start = slot["localStart"].as_str().unwrap();
+        (&start[11..], slot["remainingCapacity"].as_i64().unwrap())
+    });
+    let expected = [("08:00", 2), ("08:15", 2), ("08:30", 2), ("08:45", 1), ("09:00", 1), ("11:30", 1), ("11:45", 1)];
+    assert_eq!(free.collect::<Vec<_>>(), expected);
 }
