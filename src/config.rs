@@ -31,6 +31,21 @@ pub struct Setting {
     pub help: &'static str,
 }
 
+/// What libraries read from the environment themselves; listed with the settings, and read by nothing here.
+pub const OTHERS: &[Setting] = &[
+    Setting {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        default: "",
+        help: "Headers for the OpenTelemetry collector: name=value,name=value. Read by the exporter, like the other \
+               variables that begin with OTEL_ and are not in this list.",
+    },
+    Setting {
+        name: "TMPDIR",
+        default: "/tmp",
+        help: "Folder for copies of files that are looked into, spreadsheets and archives; a disk, not memory.",
+    },
+];
+
 /// The longest that handing over one mail may take; a job's lease must be longer.
 pub const MAIL_HANDOVER: Duration = Duration::from_secs(40);
 
@@ -60,7 +75,7 @@ settings! {
     HORAE_MAX_COST = "1000", "Highest cost of one operation; extensions.cost tells it.";
     HORAE_COST_CAPACITY = "2000", "Cost that one caller may spend at once; a centre as a whole ten times as much.";
     HORAE_COST_PER_SECOND = "100", "Cost that comes back to a caller in a second; to a centre ten times as much.";
-    HORAE_ATTEMPTS_PER_ADDRESS = "60", "Logins, other tries of a secret, and public bookings in a minute from one address.";
+    HORAE_ATTEMPTS_PER_ADDRESS = "60", "Tries in a minute from one address: of secrets, of links, of keys, and of times on a booking page, where holding, releasing and booking each count; of words of files twenty times as many.";
     HORAE_ATTEMPTS_PER_ACCOUNT = "10", "Tries of a secret in a minute for one account or token, whether it exists or not.";
     HORAE_MAX_SOCKETS = "20000", "Sockets open on a node; one more is refused. At most half of them may be of clients that have not logged in.";
     HORAE_MAX_SOCKETS_PER_TENANT = "5000", "… of one centre.";
@@ -95,7 +110,7 @@ settings! {
     HORAE_FILES_PER_OWNER = "200", "Most files of one patient; also of one user's imports.";
     HORAE_STORAGE_MIB = "20480", "Most mebibytes of all files that a centre brings, together; exports and reports of imports do not count.";
     HORAE_UPLOAD_TIMEOUT = "300", "Seconds for a file to arrive. No more than HORAE_BODY_TIMEOUT may pass without any of its bytes.";
-    HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings.";
+    HORAE_DATA_DIR = ".horae", "Where demo keeps its database and settings. As root, from a folder that other accounts cannot enter: the database is in /var/lib/horae/, and the log says where.";
     HORAE_PG_BIN = "", "Folder of initdb, pg_ctl and postgres for demo, when they are in no usual place.";
     HORAE_MAILS_PER_SECOND = "100", "Most mails that a worker begins in a second: as many as the relay takes, and as few as leave the processors to the requests.";
     HORAE_WORKER_SLOTS = "21", "How many jobs of one cell a worker runs at once; mails, and jobs of one centre, take three quarters of them.";

@@ -36,8 +36,8 @@ use crate::{
 
 /// Measures Horae against its floor.
 ///
-/// Fills a private PostgreSQL (20 centres of 200 000 appointments, and one with ten million; 25 GB of disk, half an
-/// hour), measures, writes the results file, and removes the data again.
+/// Fills a private PostgreSQL (20 centres of 200 000 appointments, and one with ten million; 30 GB of disk, three
+/// quarters of an hour in all), measures, writes the results file, and removes the data again.
 #[derive(Parser)]
 #[command(name = "script/bench", version)]
 struct Arguments {

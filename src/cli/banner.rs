@@ -6,6 +6,11 @@ pub(super) fn line(text: &str) {
     println!("{text}");
 }
 
+/// What is waited for.
+pub(super) fn prompt(text: &str) {
+    eprintln!("{text}");
+}
+
 /// Why it did not work.
 pub(super) fn error(text: &str) {
     eprintln!("horae: {text}");

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::CommandFactory;
 
 use super::{Arguments, banner};
-use crate::config::SETTINGS;
+use crate::config::{OTHERS, SETTINGS};
 
 /// Prints what is known of the topic.
 pub(super) fn print(topic: Option<&str>) -> ExitCode {
@@ -27,7 +27,7 @@ pub(super) fn print(topic: Option<&str>) -> ExitCode {
 
 fn settings() -> String {
     let mut text = String::from("Settings are environment variables. Every one has a default.\n");
-    for setting in SETTINGS {
+    for setting in SETTINGS.iter().chain(OTHERS) {
         let default = if setting.default.is_empty() { "(none)" } else { setting.default };
         text.push_str(&format!("\n{}\n    default: {default}\n    {}\n", setting.name, setting.help));
     }

@@ -37,7 +37,7 @@ pub(super) struct Which {
     /// One centre, by its short name.
     #[arg(long)]
     tenant: Option<String>,
-    /// Every centre; those that are disabled too, but for a change of data keys.
+    /// Every centre; a change of data keys leaves out those that are not ACTIVE.
     #[arg(long)]
     all: bool,
 }
@@ -54,16 +54,14 @@ pub(super) async fn run(app: &App, command: KeysCommand) -> Result<(), CliError>
     }
 }
 
-/// Those that may be worked in.
-const OPEN: &[TenantStatus] = &[TenantStatus::Active, TenantStatus::Maintenance];
 /// Those that have keys, or will have them again: one that is closed today may open tomorrow.
 const WITH_KEYS: &[TenantStatus] = &[TenantStatus::Active, TenantStatus::Maintenance, TenantStatus::Disabled];
 
-async fn centres(app: &App, which: &Which, all: &[TenantStatus]) -> Result<Vec<Arc<Tenant>>, CliError> {
+async fn centres(app: &App, which: &Which) -> Result<Vec<Arc<Tenant>>, CliError> {
     let tenants = app.cx.db.list_tenants().await?.into_iter();
     let found: Vec<_> = match &which.tenant {
         Some(slug) => tenants.filter(|tenant| tenant.slug == *slug).map(Arc::new).collect(),
-        None => tenants.filter(|tenant| all.contains(&tenant.status)).map(Arc::new).collect(),
+        None => tenants.filter(|tenant| WITH_KEYS.contains(&tenant.status)).map(Arc::new).collect(),
     };
     match (&which.tenant, found.is_empty()) {
         (Some(slug), true) => Err(CliError(format!("no centre is called `{slug}`; `horae tenant list` shows them"))),
@@ -77,7 +75,7 @@ fn actor(tenant: &Arc<Tenant>) -> Actor {
 
 async fn show(app: &App, which: &Which) -> Result<(), CliError> {
     let mut missing = 0;
-    for tenant in centres(app, which, WITH_KEYS).await? {
+    for tenant in centres(app, which).await? {
         let status = status::run(&app.cx, &actor(&tenant)).await.map_err(|failure| CliError::of(&failure))?;
         let state = if status.is_rotating() { "changing" } else { "settled" };
         let newest = status.newest();
@@ -105,7 +103,15 @@ async fn show(app: &App, which: &Which) -> Result<(), CliError> {
 }
 
 async fn change(app: &App, which: &Which, wait: bool) -> Result<(), CliError> {
-    let centres = centres(app, which, OPEN).await?;
+    // Where a centre is not open no job runs and nothing is written. One that is named is tried, and says so itself.
+    let (centres, closed): (Vec<_>, Vec<_>) = centres(app, which)
+        .await?
+        .into_iter()
+        .partition(|tenant| which.tenant.is_some() || tenant.status == TenantStatus::Active);
+    for tenant in &closed {
+        let (slug, status) = (&tenant.slug, tenant.status.as_str());
+        banner::line(&format!("{slug}: left out, it is {status}; repeat when it is ACTIVE again"));
+    }
     let mut failed = 0;
     for tenant in &centres {
         match rotate::run(&app.cx, &actor(tenant)).await {
@@ -147,7 +153,7 @@ async fn settled(app: &App, tenant: &Arc<Tenant>) -> Result<(), CliError> {
 }
 
 async fn wrap(app: &App, which: &Which) -> Result<(), CliError> {
-    let centres = centres(app, which, WITH_KEYS).await?;
+    let centres = centres(app, which).await?;
     let (mut keys, mut failed) = (0, 0);
     for tenant in &centres {
         match rewrap::run(&app.cx, &actor(tenant)).await {

@@ -1,5 +1,7 @@
 //! `horae tenant`: creates tenants, lists them, opens and closes them.
 
+use std::io::IsTerminal;
+
 use chrono_tz::Tz;
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -62,7 +64,7 @@ pub(super) struct Create {
     /// Name of the first administrator.
     #[arg(long, default_value = "Administrator")]
     admin_name: String,
-    /// Read the administrator's password from standard input; without it the administrator is invited by mail.
+    /// Read the administrator's password, one line of standard input; without this the administrator is invited by mail.
     #[arg(long)]
     password_stdin: bool,
 }
@@ -104,13 +106,7 @@ pub(super) async fn run(app: &App, command: TenantCommand) -> Result<(), CliErro
 }
 
 async fn create_one(app: &App, create: Create) -> Result<(), CliError> {
-    let admin_password = if create.password_stdin {
-        let mut line = String::new();
-        std::io::stdin().read_line(&mut line)?;
-        Some(line.trim_end_matches(['\r', '\n']).to_owned())
-    } else {
-        None
-    };
+    let admin_password = if create.password_stdin { Some(password_of_stdin()?) } else { None };
     let new = NewCentre {
         legal_name: create.legal_name.unwrap_or_else(|| create.name.clone()),
         trade_name: create.name,
@@ -130,6 +126,24 @@ async fn create_one(app: &App, create: Create) -> Result<(), CliError> {
         create_tenant::run(&app.cx, app.config.cell_plan, new).await.map_err(|failure| CliError::of(&failure))?;
     banner::line(&format!("created {} in cell {}, schema {}", tenant.slug, tenant.cell, tenant.schema_name));
     Ok(())
+}
+
+/// The first line of standard input.
+fn password_of_stdin() -> Result<String, CliError> {
+    let input = std::io::stdin();
+    if input.is_terminal() {
+        banner::prompt("The first administrator's password, then Enter (it is shown as you type):");
+    }
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    match line.trim_end_matches(['\r', '\n']) {
+        "" => Err(CliError(
+            "--password-stdin: the first line of standard input is empty; write the password there, or leave the \
+             option out, and the administrator is invited by mail"
+                .to_owned(),
+        )),
+        password => Ok(password.to_owned()),
+    }
 }
 
 async fn list(app: &App) -> Result<(), CliError> {

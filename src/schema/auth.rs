@@ -9,8 +9,9 @@ use async_graphql::TypeDirective;
 pub use super::identity::types::PermissionCode as P;
 
 /// Any one of these permissions opens the field, in the branch of the object that it is about, or in the whole centre if
-/// it is about nothing of a branch. A permission with OWN in its name opens what is the caller's own. Where it is not
-/// written, no permission is needed, and the description says who may. Programs and people alike; booking pages have no
-/// permissions, and may what the description says that they may.
+/// it is about nothing of a branch. A permission with OWN in its name opens what is the caller's own. A field may need
+/// more than one; its description says what. Where it is not written, no permission is needed, and the description says
+/// who may. Programs and people alike; booking pages have no permissions, and may what the description says that they
+/// may.
 #[TypeDirective(location = "FieldDefinition", name = "auth")]
 pub fn auth(#[graphql(desc = "Any one of these.")] requires: Vec<P>) {}

@@ -113,8 +113,9 @@ impl ErrorCode {
     }
 }
 
-/// What a mutation answers when it did not do what it was asked. Nothing was changed. Read `code`, `message` and
-/// `field`; the concrete types carry what you need to offer the user a way on.
+/// What a mutation answers when it did not do what it was asked. Nothing was changed, unless the mutation says what a
+/// refusal changes. Read `code`, `message` and `field`; the concrete types carry what you need to offer the user a way
+/// on.
 #[derive(Interface, Clone, Debug)]
 #[graphql(
     field(name = "code", ty = "&ErrorCode", desc = "Why."),
@@ -236,10 +237,16 @@ impl UserError {
     /// The API's form of a refusal. Without a reader (nobody is logged in) it carries no ids.
     #[must_use]
     pub fn new(refusal: Refusal, reader: Option<&Arc<Reader>>) -> Self {
+        let word = ErrorCode::from(refusal.code).word();
+        metrics::counter!("horae_user_errors_total", "operation" => operation::current(), "code" => word).increment(1);
+        Self::warning(refusal, reader)
+    }
+
+    /// The same of what was in nobody's way, which is not counted as a refusal.
+    #[must_use]
+    pub fn warning(refusal: Refusal, reader: Option<&Arc<Reader>>) -> Self {
         let Refusal { code, message, field, detail } = refusal;
         let code = ErrorCode::from(code);
-        let word = code.word();
-        metrics::counter!("horae_user_errors_total", "operation" => operation::current(), "code" => word).increment(1);
         match detail {
             Detail::None => Self::Basic(BasicError { code, message, field }),
             Detail::SlotTaken { conflicting, alternatives } => Self::SlotTaken(SlotTakenError {

@@ -59,7 +59,7 @@ metrics! {
     Counter horae_limits_kept_locally_total = "Times that a node kept its own buckets because Redis did not answer";
     Counter horae_capabilities_refused_total = "Capability tokens that opened nothing, by reason";
     Counter horae_passwords_set_total = "Passwords set by a mail's link, by purpose";
-    Counter horae_password_resets_bounded_total = "Requests for password mails that were beyond what one account may ask";
+    Counter horae_password_resets_bounded_total = "Requests for new passwords that had no effect, beyond what one mail address or one centre may ask in an hour";
     Counter horae_connections_ended_total = "WebSockets ended because their session or key ended";
     Counter http_connections_refused_total = "Connections refused because there were too many";
     Counter horae_limited_total = "Operations refused because the caller or its centre asked too much, by limit";

@@ -13,7 +13,10 @@ use crate::{
         contact,
         cx::Cx,
         facts::{facts, masked, text},
-        identity::account_link::{self, Purpose},
+        identity::{
+            account_link::{self, Purpose},
+            password_policy::{self, Owner},
+        },
         money,
         refusal::{Code, Failure, Refusal},
     },
@@ -46,7 +49,7 @@ pub struct NewCentre {
     pub admin_email: String,
     /// Shown to others.
     pub admin_name: String,
-    /// None: the administrator is invited by mail and sets one.
+    /// As good as any other user's. None: the administrator is invited by mail and sets one.
     pub admin_password: Option<String>,
 }
 
@@ -54,9 +57,10 @@ pub struct NewCentre {
 /// seconds, most of it the schema.
 ///
 /// # Errors
-/// Values that do not fit, a slug that is taken, faults of the database.
+/// Values that do not fit, a weak password, a slug that is taken, faults of the database.
 pub async fn run(cx: &Cx, plan: CellPlan, new: NewCentre) -> Result<Arc<Tenant>, Failure> {
     check(&new)?;
+    check_password(&new).await?;
     let alone = cx.db.lock_creation(&new.slug).await?;
     let id = match cx.db.find_tenant_by_slug(&new.slug).await? {
         None => TenantId(cx.new_id()),
@@ -106,6 +110,17 @@ fn check(new: &NewCentre) -> Result<(), Failure> {
         refusals.push(Refusal::required("legalName", "a centre needs a name"));
     }
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}
+
+/// In English, like all that this use case refuses: it is told to who runs Horae, not to the centre.
+async fn check_password(new: &NewCentre) -> Result<(), Failure> {
+    let Some(word) = &new.admin_password else { return Ok(()) };
+    let owner = Owner {
+        name: new.admin_name.clone(),
+        email: new.admin_email.clone(),
+        centre: format!("{} {}", new.trade_name, new.slug),
+    };
+    password_policy::check(word, owner, "en", "adminPassword").await
 }
 
 async fn fill(cx: &Cx, tenant: &Arc<Tenant>, new: &NewCentre) -> Result<(), Failure> {

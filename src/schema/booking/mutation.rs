@@ -174,7 +174,7 @@ async fn book_payload(
 }
 
 fn as_errors(reader: &Arc<Reader>, warnings: Vec<Refusal>) -> Vec<UserError> {
-    warnings.into_iter().map(|warning| UserError::new(warning, Some(reader))).collect()
+    warnings.into_iter().map(|warning| UserError::warning(warning, Some(reader))).collect()
 }
 
 /// The appointment as it is now.

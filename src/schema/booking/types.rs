@@ -113,7 +113,7 @@ pub struct PublicBookingPage {
     pub branches: Vec<Branch>,
     /// Treatments that can be booked online.
     pub treatments: Vec<Treatment>,
-    /// What the patient has to accept.
+    /// What the patient has to accept; null while the centre has written nothing. The API cannot set it yet.
     pub policies: Option<String>,
 }
 

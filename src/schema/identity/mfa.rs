@@ -79,7 +79,8 @@ impl MfaMutation {
     }
 
     /// Takes a second factor away, with its recovery codes: the caller's own with a code, somebody else's, say of a lost
-    /// telephone, with USER_ADMIN and no fewer permissions than theirs.
+    /// telephone, with USER_ADMIN and no fewer permissions than theirs. A wrong code counts: ten in a row, here and in
+    /// `completeMfa`, block the app's codes for an hour.
     async fn disable_mfa(
         &self,
         ctx: &Context<'_>,

@@ -150,7 +150,7 @@ impl EmailMessage {
         &self.model.message_id
     }
 
-    /// How often it was handed over.
+    /// How often it was tried; a try counts also when the relay could not be reached.
     async fn attempts(&self) -> i32 {
         self.model.attempts
     }

@@ -1,6 +1,9 @@
 //! A centre's data is out of reach for every other centre, because PostgreSQL refuses it.
 
-use std::time::{Duration, Instant};
+use std::{
+    process::Stdio,
+    time::{Duration, Instant},
+};
 
 use horae::{
     db::{Access, CellPlan, NewTenant, TenantId, TenantStatus},
@@ -9,6 +12,7 @@ use horae::{
 use sea_orm::ConnectionTrait;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
+use tokio::{io::AsyncWriteExt, process::Command};
 
 use crate::support::{
     app::{PASSWORD, SECRET, TestApp},
@@ -155,6 +159,52 @@ async fn a_slug_is_taken_once() {
     let error =
         create_tenant::run(&app.app.cx, CellPlan { tenants_per_cell: 500 }, centre("No Good")).await.unwrap_err();
     assert!(format!("{error:?}").contains("slug"), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_first_password_is_as_good_as_any_other() {
+    let app = TestApp::start().await;
+    let (cx, plan) = (&app.app.cx, CellPlan { tenants_per_cell: 500 });
+    for weak in ["", "short", "Gamma2026", "qwertyuiop"] {
+        let new = NewCentre { admin_password: Some(weak.to_owned()), ..centre("gamma") };
+        let error = format!("{:?}", create_tenant::run(cx, plan, new).await.unwrap_err());
+        assert!(error.contains("adminPassword") && error.contains("password"), "{error}");
+    }
+    assert!(cx.db.find_tenant_by_slug("gamma").await.unwrap().is_none());
+}
+
+/// `horae tenant create gamma --password-stdin`: whether it went well, and what it said on standard error.
+async fn create_by_command(app: &TestApp, input: &str) -> (bool, String) {
+    let options = "tenant create gamma --name Gamma --country PE --currency PEN --zone America/Lima \
+                   --admin-email admin@gamma.test --password-stdin";
+    let mut command = Command::new(env!("CARGO_BIN_EXE_horae"))
+        .args(options.split_whitespace())
+        .env_clear()
+        .env("HORAE_SECRET", SECRET)
+        .env("DATABASE_URL", &app.database_url)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    command.stdin.take().unwrap().write_all(input.as_bytes()).await.unwrap();
+    let output = command.wait_with_output().await.unwrap();
+    (output.status.success(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[tokio::test]
+async fn the_command_takes_a_password_from_standard_input_and_none_that_is_missing_or_weak() {
+    let app = TestApp::start().await;
+    for (input, words) in
+        [("", "standard input is empty"), ("\n", "standard input is empty"), ("Gamma2026\n", "adminPassword: ")]
+    {
+        let (done, told) = create_by_command(&app, input).await;
+        assert!(!done && told.contains(words), "{input:?}: {told}");
+    }
+    let (done, told) = create_by_command(&app, &format!("{PASSWORD}\n")).await;
+    assert!(done, "{told}");
+    app.login("gamma", "admin@gamma.test").await.ok("{ viewer { actor { displayName } } }", json!({})).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use horae::{
+    db::TenantStatus,
     domain::{
         clock::{Clock, SystemClock},
         sealing::{rotate, status},
@@ -260,4 +261,29 @@ async fn a_node_without_the_master_key_says_so_to_who_runs_it_and_nothing_to_cli
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success() && told.contains("`derived`, NOT in HORAE_MASTER_KEYS"), "{told}");
+}
+
+#[tokio::test]
+async fn a_change_of_every_centres_key_leaves_out_and_names_those_that_are_not_open() {
+    let app = TestApp::start().await;
+    for (slug, status) in [("alfa", TenantStatus::Maintenance), ("beta", TenantStatus::Disabled)] {
+        app.app.cx.db.set_tenant_status(slug, status, None, app.now()).await.unwrap();
+    }
+    let rotate = async |which: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_horae"))
+            .args([&["keys", "rotate"][..], which].concat())
+            .env_clear()
+            .env("HORAE_SECRET", SECRET)
+            .env("DATABASE_URL", &app.database_url)
+            .output()
+            .await
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        (output.status.success(), told)
+    };
+    let (done, told) = rotate(&["--all"]).await;
+    assert!(done && told.contains("alfa: left out, it is MAINTENANCE"), "{told}");
+    assert!(told.contains("beta: left out, it is DISABLED") && !told.contains("goes over"), "{told}");
+    let (done, told) = rotate(&["--tenant", "alfa"]).await;
+    assert!(!done && told.contains("can only be read"), "{told}");
 }
