@@ -11,7 +11,7 @@ use super::{
     input::{self, ClockPolicies, ItemInput},
     plan::{Rules, WantedItem},
     record::{self, ChangeKind, Happened, NewAppointment},
-    secure::{self, Outrun, Tried},
+    secure::{self, Outrun, Tried, Turn},
     slot::SlotToken,
     status::AppointmentStatus,
 };
@@ -109,7 +109,7 @@ pub struct Booked {
 pub async fn run(cx: &Cx, actor: &Actor, book: Book) -> Result<Booked, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Branch(book.branch))?;
     check(actor, &book, cx.now())?;
-    let booked = secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &book)).await;
+    let booked = secure::in_rounds(cx, actor, "items", |turn| attempt(cx, actor, &book, turn)).await;
     // The items are the slot's then, and who sent its token knows of none.
     if book.slot_token.is_some() { booked.map_err(|failure| failure.at_instead("items", "slotToken")) } else { booked }
 }
@@ -142,7 +142,7 @@ pub(super) fn overbook_refusals(actor: &Actor, branch: Uuid, overbook: bool, rea
     refusals
 }
 
-async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Tried<Booked>, Failure> {
+async fn attempt(cx: &Cx, actor: &Actor, book: &Book, turn: Turn) -> Result<Tried<Booked>, Failure> {
     let now = cx.now();
     let receipt =
         Receipt::new(actor, "bookAppointment", book.key, &(book, format!("{:?}{:?}", book.gap, book.overlap)))?;
@@ -169,7 +169,7 @@ async fn attempt(cx: &Cx, actor: &Actor, book: &Book) -> Result<Tried<Booked>, F
             consume_hold::in_tx(cx, &tx, hold, &patient, &terms, &mut changes).await?;
             hold
         }
-        None => match insert(cx, actor, &tx, book, &mut changes).await? {
+        None => match insert(cx, actor, &tx, book, turn, &mut changes).await? {
             Tried::Done(id) => id,
             Tried::Outrun(outrun) => {
                 tx.rollback().await?;
@@ -189,6 +189,7 @@ async fn insert(
     actor: &Actor,
     tx: &TenantTx,
     book: &Book,
+    turn: Turn,
     changes: &mut Changes,
 ) -> Result<Tried<Uuid>, Failure> {
     let now = cx.now();
@@ -199,7 +200,7 @@ async fn insert(
     let profile = query::profile(tx).await?;
     let wanted = wanted(cx, actor, tx, book, &branch, &profile).await?;
     let rules = Rules { mode: profile.operating_mode, moving: None, overbook: book.overbook, online: false };
-    let plan = secure::plan_now(tx, &branch, &wanted, rules, now).await?;
+    let plan = secure::plan_now(tx, &branch, &wanted, rules, turn, now).await?;
     let patient = choose_patient(cx, tx, book, changes).await?;
     let id = cx.new_id();
     let new = NewAppointment {

@@ -10,7 +10,7 @@ use super::{
     input,
     plan::{Rules, WantedItem},
     record::{self, ChangeKind, Happened, NewAppointment},
-    secure::{self, Outrun, Tried},
+    secure::{self, Outrun, Tried, Turn},
     slot::SlotToken,
     status::AppointmentStatus,
 };
@@ -55,11 +55,17 @@ pub async fn run(cx: &Cx, actor: &Actor, input: HoldSlot) -> Result<Uuid, Failur
     if !actor.publishable {
         actor.require(Permission::AgendaWrite, Scope::Branch(slot.branch))?;
     }
-    let held = secure::in_rounds(cx, actor, "slotToken", || attempt(cx, actor, &input, &slot)).await;
+    let held = secure::in_rounds(cx, actor, "slotToken", |turn| attempt(cx, actor, &input, &slot, turn)).await;
     held.map_err(|failure| failure.at_instead("items", "slotToken"))
 }
 
-async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> Result<Tried<Uuid>, Failure> {
+async fn attempt(
+    cx: &Cx,
+    actor: &Actor,
+    input: &HoldSlot,
+    slot: &SlotToken,
+    turn: Turn,
+) -> Result<Tried<Uuid>, Failure> {
     let now = cx.now();
     let receipt = Receipt::new(actor, "holdSlot", input.key, input)?;
     let tx = cx.write(actor).await?;
@@ -78,7 +84,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &HoldSlot, slot: &SlotToken) -> 
         check_online(&branch, &wanted, now)?;
     }
     let rules = Rules { mode: profile.operating_mode, moving: None, overbook: false, online: actor.publishable };
-    let plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
+    let plan = secure::plan_now(&tx, &branch, &wanted, rules, turn, now).await?;
     let id = cx.new_id();
     let ttl = input.ttl_seconds.map_or(branch.hold_ttl, |s| TimeDelta::seconds(i64::from(s)));
     let until = now + ttl;

@@ -12,7 +12,7 @@ use super::{
     lock::lock,
     plan::Rules,
     record::{self, ChangeKind, Happened},
-    secure::{self, Outrun, Tried},
+    secure::{self, Outrun, Tried, Turn},
     status::AppointmentStatus,
 };
 use crate::{
@@ -66,10 +66,10 @@ pub struct Moved {
 /// Refusals of the contract; faults.
 pub async fn run(cx: &Cx, actor: &Actor, input: Reschedule) -> Result<Moved, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Anywhere)?;
-    secure::in_rounds(cx, actor, "items", || attempt(cx, actor, &input)).await
+    secure::in_rounds(cx, actor, "items", |turn| attempt(cx, actor, &input, turn)).await
 }
 
-async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Moved>, Failure> {
+async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule, turn: Turn) -> Result<Tried<Moved>, Failure> {
     let now = cx.now();
     let receipt = Receipt::new(actor, "rescheduleAppointment", input.key, input)?;
     let tx = cx.write(actor).await?;
@@ -106,7 +106,7 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule) -> Result<Tried<Mov
     let wanted = input::from_person(&tx, &branch, &input.items, policies, &kept, now).await?;
     let rules =
         Rules { mode: profile.operating_mode, moving: Some(locked.id), overbook: input.overbook, online: false };
-    let mut plan = secure::plan_now(&tx, &branch, &wanted, rules, now).await?;
+    let mut plan = secure::plan_now(&tx, &branch, &wanted, rules, turn, now).await?;
     items::keep_prices(&mut plan, before);
     if !record::replace(&tx, locked.id, &plan).await? {
         tx.rollback().await?;

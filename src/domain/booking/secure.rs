@@ -45,17 +45,33 @@ pub struct Outrun {
     pub plan: Plan,
 }
 
+/// How a try comes to its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// Beside all others: nearly always nobody wants the same.
+    First,
+    /// After all others of the branch who were outrun, one behind another. Planning the same at the same time, all but one
+    /// of them would be outrun again in each round, and some refused while places are free.
+    InLine,
+}
+
 /// Tries, and plans anew as long as others are faster. `field` is what a client who never was fast enough has asked by.
 ///
 /// # Errors
 /// What a try is refused with; SLOT_TAKEN with alternatives after the last round; faults.
-pub async fn in_rounds<T, F>(cx: &Cx, actor: &Actor, field: &str, mut attempt: impl FnMut() -> F) -> Result<T, Failure>
+pub async fn in_rounds<T, F>(
+    cx: &Cx,
+    actor: &Actor,
+    field: &str,
+    mut attempt: impl FnMut(Turn) -> F,
+) -> Result<T, Failure>
 where
     F: Future<Output = Result<Tried<T>, Failure>>,
 {
     let mut round = 1;
     loop {
-        let outrun = match cx.retrying(&mut attempt).await? {
+        let turn = if round == 1 { Turn::First } else { Turn::InLine };
+        let outrun = match cx.retrying(|| attempt(turn)).await? {
             Tried::Done(done) => return Ok(done),
             Tried::Outrun(outrun) => outrun,
         };
@@ -74,7 +90,7 @@ where
     }
 }
 
-/// Plans against the calendar as this transaction sees it.
+/// Plans against the calendar as this transaction sees it, when it is its turn.
 ///
 /// # Errors
 /// What stands in the way; SLOT_TAKEN carries free alternatives. Faults of the database.
@@ -83,9 +99,15 @@ pub async fn plan_now(
     branch: &Branch,
     wanted: &[WantedItem],
     rules: Rules,
+    turn: Turn,
     now: DateTime<Utc>,
 ) -> Result<Plan, Failure> {
     let range = plan::span(wanted).ok_or_else(|| Refusal::required("items", "name at least one treatment"))?;
+    if turn == Turn::InLine {
+        // Before the calendar is read, and until the transaction ends: the next one plans with what this one has taken.
+        let line = "SELECT pg_advisory_xact_lock(hashtextextended('horae booking ' || current_schema() || $1, 0))";
+        tx.run(line, [branch.id.to_string().into()]).await?;
+    }
     let only = plan::named(wanted, rules.mode);
     let calendar = BranchCalendar::load(tx, branch.clone(), range, only.as_deref(), now).await?;
     match plan::plan(&calendar, wanted, rules) {

@@ -2,6 +2,7 @@
 
 use horae::{auth::BuiltinRole, schema::id::Kind};
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::{
     Clinic,
@@ -14,7 +15,7 @@ async fn surgery() -> Clinic {
     let mut clinic = Clinic::open().await;
     clinic.treatment = clinic.centre.treatment("Implante", 30).await;
     let (ana, berta, first) = (clinic.professionals[0], clinic.professionals[1], clinic.rooms[0]);
-    let needs: &[(&str, i32, &[uuid::Uuid])] =
+    let needs: &[(&str, i32, &[Uuid])] =
         &[("PROFESSIONAL", 1, &[ana]), ("PROFESSIONAL", 1, &[berta]), ("ROOM", 1, &[]), ("ROOM", 1, &[first])];
     clinic.centre.needs(clinic.treatment, needs).await;
     clinic
@@ -65,7 +66,7 @@ async fn a_slot_that_was_asked_for_with_somebody_is_booked_with_them() {
     let query =
         "query($i: AvailabilityInput!) { availability(input: $i) { token professional { name } room { name } } }";
     // Whichever need comes first; by name others would come before them.
-    let (any, hers, theirs): (&[uuid::Uuid], &[uuid::Uuid], &[uuid::Uuid]) = (&[], &[berta], &[berta, carla]);
+    let (any, hers, theirs): (&[Uuid], &[Uuid], &[Uuid]) = (&[], &[berta], &[berta, carla]);
     for (first, then, who, name) in
         [(any, theirs, carla, "Carla"), (hers, any, carla, "Carla"), (any, hers, berta, "Berta")]
     {
@@ -156,11 +157,11 @@ async fn alternatives_are_as_long_as_what_was_asked_for() {
 }
 
 /// A hall with places, and a class that takes one for as long as it is asked for.
-async fn hall(clinic: &Clinic, places: i32) -> (Value, Value) {
+pub(super) async fn hall(clinic: &Clinic, places: i32) -> (Uuid, Uuid) {
     let hall = clinic.centre.room("Sala", clinic.branch, places).await;
     let class = clinic.centre.treatment("Clase", 30).await;
     clinic.centre.needs(class, &[("ROOM", 1, &[hall])]).await;
-    (json!(clinic.id(Kind::Resource, hall)), json!(clinic.id(Kind::Treatment, class)))
+    (hall, class)
 }
 
 #[tokio::test]
@@ -168,6 +169,7 @@ async fn a_place_is_free_where_fewer_are_taken_at_every_instant() {
     let clinic = Clinic::open().await;
     clinic.centre.run("UPDATE centre_profile SET operating_mode = 'BY_ROOM'", vec![]).await;
     let (hall, class) = hall(&clinic, 2).await;
+    let (hall, class) = (clinic.id(Kind::Resource, hall), clinic.id(Kind::Treatment, class));
     let book = |start: &'static str, minutes: i32| {
         let mut input = clinic.input(clinic.professionals[0], start);
         input["items"] = json!([{

@@ -9,7 +9,7 @@ use horae::domain::{
     refusal::{Code, Detail, Failure},
 };
 
-use super::Clinic;
+use super::{Clinic, needs::hall};
 
 fn opening() -> DateTime<Utc> {
     // Tuesday 08:00 in Santiago.
@@ -115,6 +115,27 @@ async fn check_alternatives(clinic: &Clinic) {
         booked += 1;
     }
     assert!(booked > 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn as_many_as_there_are_places_have_one_each() {
+    const PLACES: usize = 60;
+    let clinic = Clinic::open().await;
+    clinic.centre.run("UPDATE centre_profile SET operating_mode = 'BY_ROOM'", vec![]).await;
+    let (hall, class) = hall(&clinic, i32::try_from(PLACES).unwrap()).await;
+    let asked = (0..PLACES + 4).map(|_| {
+        let mut request = clinic.booking(clinic.professionals[0], opening());
+        request.items[0].treatment = class;
+        (request.items[0].professional, request.items[0].room) = (None, Some(hall));
+        book::run(&clinic.app.app.cx, &clinic.actor, request)
+    });
+    let answers = join_all(asked).await;
+    let (booked, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
+    assert_eq!((booked.len(), refused.len()), (PLACES, 4));
+    for one in refused {
+        let Err(Failure::Refused(refusals)) = one else { panic!("a client saw a fault") };
+        assert_eq!(refusals[0].code, Code::SlotTaken);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
