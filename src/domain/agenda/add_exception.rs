@@ -2,7 +2,7 @@
 
 use std::{ops::Range, sync::Arc};
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::{
         change::{Change, Changes},
         cx::Cx,
         refusal::{Failure, Refusal},
-        time::{GapPolicy, OverlapPolicy, appointment_instant},
+        time::{GapPolicy, OverlapPolicy, appointment_instant, day_start},
     },
 };
 
@@ -38,9 +38,9 @@ pub struct Input {
     pub branch: Uuid,
     /// What it does.
     pub kind: ExceptionKind,
-    /// From, on the branch's clock.
+    /// From, on the branch's clock; 00:00 is where the day begins.
     pub local_start: NaiveDateTime,
-    /// Until, on the branch's clock.
+    /// Until, on the branch's clock; 00:00 is where the day begins.
     pub local_end: NaiveDateTime,
     /// Why, for people.
     pub reason: Option<String>,
@@ -60,8 +60,8 @@ pub struct Output {
 ///
 /// # Errors
 /// FORBIDDEN without AGENDA_WRITE in the branch; NOT_FOUND for resources that are not of the branch; INVALID for ends
-/// before starts and more than a year; NONEXISTENT_LOCAL_TIME and AMBIGUOUS_LOCAL_TIME for times that the branch's clock
-/// jumps over or shows twice; faults of the database.
+/// before starts and more than a year; NONEXISTENT_LOCAL_TIME and AMBIGUOUS_LOCAL_TIME for times other than midnight that
+/// the branch's clock jumps over or shows twice; faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Output, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Branch(input.branch))?;
     check(&input)?;
@@ -140,6 +140,10 @@ fn instants(branch: &Branch, input: &Input) -> Result<Range<DateTime<Utc>>, Fail
 }
 
 fn instant(branch: &Branch, local: NaiveDateTime, field: &str) -> Result<DateTime<Utc>, Refusal> {
+    // Who closes a day means all of it; in Chile every September has one without 00:00.
+    if local.time() == NaiveTime::MIN {
+        return Ok(day_start(branch.zone, local.date()));
+    }
     match appointment_instant(branch.zone, local, GapPolicy::Reject, OverlapPolicy::Reject) {
         Ok(Some(at)) => Ok(at.to_utc()),
         Ok(None) => Err(Refusal::invalid(field, "this time does not exist")),

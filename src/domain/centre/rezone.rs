@@ -11,7 +11,7 @@
 //!   The one that starts earlier keeps the resource, the other is marked overbooked with a reason: nobody's appointment
 //!   is lost, and somebody decides.
 
-use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use sea_orm::FromQueryResult;
 use serde_json::json;
@@ -23,7 +23,7 @@ use crate::{
         cx::Cx,
         identity::capability,
         refusal::Failure,
-        time::{LocalResolution, job_instant, resolve},
+        time::{LocalResolution, day_start, job_instant, resolve},
     },
 };
 
@@ -273,8 +273,11 @@ async fn exceptions(tx: &TenantTx, branch: Uuid, zone: Tz, now: DateTime<Utc>) -
     Ok(moved)
 }
 
-/// The end of a block: both of two hours lie before it.
+/// The end of a block: both of two hours lie before it, and nothing of a day that begins with it.
 fn last_instant(zone: Tz, local: NaiveDateTime) -> DateTime<Utc> {
+    if local.time() == NaiveTime::MIN {
+        return day_start(zone, local.date());
+    }
     match resolve(zone, local) {
         LocalResolution::Unique(at)
         | LocalResolution::Gap { next_valid: at }

@@ -33,6 +33,12 @@ pub fn day_of(tz: Tz, at: DateTime<Utc>) -> NaiveDate {
     }
 }
 
+/// When a day begins: the first instant whose local date is `date` or later, also where the zone's clocks jump over
+/// midnight or show it twice.
+pub fn day_start(tz: Tz, date: NaiveDate) -> DateTime<Utc> {
+    first_instant_from(tz, date).to_utc()
+}
+
 /// The first instant whose local date is `date` or later.
 fn first_instant_from(tz: Tz, date: NaiveDate) -> DateTime<Tz> {
     match resolve(tz, date.and_time(NaiveTime::MIN)) {

@@ -25,7 +25,7 @@ mod zone;
 mod tests;
 
 pub use catalogue::{CatalogueZone, tzdata_version, zones_of};
-pub use day::{day_of, job_instant, local_day};
+pub use day::{day_of, day_start, job_instant, local_day};
 pub use duration::{DurationError, Iso8601Duration};
 pub use format::{format_instant, format_local, format_local_time, format_offset};
 pub use offset::{next_transition, utc_offset_now};

@@ -179,9 +179,9 @@ pub struct ScheduleExceptionInput {
     pub branch_id: ID,
     /// How it changes working time.
     pub kind: ExceptionKind,
-    /// From, on the branch's clock.
+    /// From, on the branch's clock; 00:00 is where the day begins, also where the clock jumps over it or shows it twice.
     pub local_start: LocalDateTime,
-    /// Until, on the branch's clock; at most a year later.
+    /// Until, on the branch's clock; at most a year later, and 00:00 is where the day begins.
     pub local_end: LocalDateTime,
     /// Why, for people; at most 500 characters.
     pub reason: Option<String>,

@@ -225,7 +225,7 @@ async fn schedules_and_exceptions_are_changed_and_refusals_are_data() {
         exception { id kind reason range { localStart localEnd } } conflicts { code }
         userErrors { code field ... on NonexistentLocalTimeError { nextValid } ... on AmbiguousLocalTimeError { candidates } } } }";
     let block = |from: &str, to: &str| json!({"input": {"resourceId": ana, "branchId": branch, "kind": "BLOCK", "localStart": from, "localEnd": to, "reason": "Curso"}});
-    let gap = client.ok(add, block("2026-09-06T00:00", "2026-09-06T12:00")).await["addScheduleException"].clone();
+    let gap = client.ok(add, block("2026-09-06T00:15", "2026-09-06T12:00")).await["addScheduleException"].clone();
     assert_eq!(
         gap["userErrors"],
         json!([{"code": "NONEXISTENT_LOCAL_TIME", "field": ["localStart"], "nextValid": "2026-09-06T01:00:00-03:00"}])

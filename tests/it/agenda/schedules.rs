@@ -292,6 +292,19 @@ async fn who_sees_only_the_own_column_is_told_of_the_own_appointments() {
 }
 
 #[tokio::test]
+async fn a_day_is_closed_from_midnight_to_midnight_where_the_clock_jumps_over_one() {
+    let p = practice().await;
+    for (from, to, start, end) in [
+        ("2026-09-06T00:00:00", "2026-09-07T00:00:00", "2026-09-06T04:00:00Z", "2026-09-07T03:00:00Z"),
+        ("2026-09-05T00:00:00", "2026-09-06T00:00:00", "2026-09-05T04:00:00Z", "2026-09-06T04:00:00Z"),
+    ] {
+        let input = exception(&p, ExceptionKind::Closed, from, to);
+        let made = add_exception::run(&p.centre.cx, &p.centre.system, input).await.unwrap();
+        assert_eq!(made.exception.during, start.parse().unwrap()..end.parse().unwrap());
+    }
+}
+
+#[tokio::test]
 async fn wrong_exceptions_are_refused_and_change_nothing() {
     let p = practice().await;
     let (cx, system) = (&p.centre.cx, &p.centre.system);
@@ -300,7 +313,7 @@ async fn wrong_exceptions_are_refused_and_change_nothing() {
         (block("2026-07-14T10:00:00", "2026-07-14T10:00:00"), vec![(Code::Invalid, "localEnd")]),
         (block("2026-07-14T10:00:00", "2026-07-14T09:00:00"), vec![(Code::Invalid, "localEnd")]),
         (block("2026-07-14T10:00:00", "2036-07-14T10:00:00"), vec![(Code::Invalid, "localEnd")]),
-        (block("2026-09-06T00:00:00", "2026-09-06T12:00:00"), vec![(Code::NonexistentLocalTime, "localStart")]),
+        (block("2026-09-06T00:15:00", "2026-09-06T12:00:00"), vec![(Code::NonexistentLocalTime, "localStart")]),
         (block("2026-09-05T00:00:00", "2026-09-06T00:30:00"), vec![(Code::NonexistentLocalTime, "localEnd")]),
         (
             block("2027-04-03T23:10:00", "2027-04-03T23:30:00"),
