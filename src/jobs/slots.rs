@@ -69,8 +69,13 @@ impl Counts {
     }
 }
 
+/// What one tenant may take: more than of one kind, so that its mails leave room to what else it has.
+pub(super) fn most_of_one_tenant(slots: usize) -> usize {
+    slots - slots / 8
+}
+
 /// What those may take that leave room to others.
-pub(super) fn three_quarters(slots: usize) -> usize {
+fn three_quarters(slots: usize) -> usize {
     slots - slots / 4
 }
 

@@ -33,7 +33,7 @@ use crate::{
 pub struct WorkerOptions {
     /// Jobs of one cell at once.
     pub slots: usize,
-    /// Jobs of one tenant at once; none: three quarters of the slots.
+    /// Jobs of one tenant at once; none: seven eighths of the slots.
     pub per_tenant: Option<usize>,
     /// A job whose worker has been silent for so long is given to another.
     pub lease: Duration,

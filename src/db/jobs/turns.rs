@@ -55,12 +55,17 @@ pub(super) fn share_out<'a>(request: &ClaimRequest, waiting: &'a [Waiting]) -> V
     };
     for lane in [Lane::Transactional, Lane::Bulk] {
         loop {
-            let turns = shares.iter_mut().filter(|share| share.of.lane == lane);
-            let turns = turns.filter_map(|share| free.turn(share).map(|(turn, jobs)| (turn, jobs, share)));
-            let Some((_, jobs, share)) = turns.min_by_key(|(turn, _, share)| (*turn, share.place, share.of.due_at))
-            else {
-                break;
-            };
+            let mut turns: Vec<(i64, i64, &mut Share<'_>)> = shares
+                .iter_mut()
+                .filter(|share| share.of.lane == lane)
+                .filter_map(|share| free.turn(share).map(|(turn, jobs)| (turn, jobs, share)))
+                .collect();
+            let Some((_, next)) = turns.iter().map(|(turn, _, share)| (*turn, share.place)).min() else { break };
+            // Whose turn it is says the number of turns, which of its kinds the time: many run together of one kind and few
+            // of another, so that turns would put the first before the second for ever.
+            turns.retain(|(_, _, share)| share.place == next);
+            let longest = turns.into_iter().min_by_key(|(_, _, share)| (share.of.due_at, &share.of.kind));
+            let Some((_, jobs, share)) = longest else { break };
             share.most += jobs;
             free.take(share.of, jobs);
         }
@@ -175,5 +180,22 @@ mod tests {
         let all = [late, waiting(1, Lane::Transactional, "sweep", 1)];
         assert_eq!(shared(&request(1), &all), [(1, "sweep", 1)]);
         assert_eq!(shared(&request(3), &all), [(1, "mail", 2), (1, "sweep", 1)]);
+        // Also where it has had turns, which eight mails are one of.
+        let running = ClaimRequest { per_tenant: 16, running: vec![(tenant(1), 8)], ..request(1) };
+        assert_eq!(shared(&running, &all), [(1, "sweep", 1)]);
+    }
+
+    #[test]
+    fn mails_at_their_cap_leave_room_for_the_rest_of_their_tenant() {
+        let sweep =
+            |lane| Waiting { due_at: DateTime::UNIX_EPOCH + TimeDelta::seconds(1), ..waiting(1, lane, "sweep", 5) };
+        let all = [mails(1, 100), sweep(Lane::Transactional), sweep(Lane::Bulk)];
+        let mut one = ClaimRequest { per_tenant: 10, running: vec![(tenant(1), 4)], ..request(12) };
+        if let Some(kind) = one.kinds.first_mut() {
+            kind.free = 4;
+        }
+        assert_eq!(shared(&one, &all), [(1, "mail", 4), (1, "sweep", 2)]);
+        one.per_tenant = 20;
+        assert_eq!(shared(&one, &all), [(1, "mail", 4), (1, "sweep", 5), (1, "sweep", 3)]);
     }
 }

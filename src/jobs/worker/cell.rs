@@ -15,7 +15,7 @@ use crate::{
     jobs::{
         Runner,
         schedule::{Seen, enqueue_due},
-        slots::{Slot, Slots, three_quarters},
+        slots::{Slot, Slots, most_of_one_tenant},
     },
 };
 
@@ -207,7 +207,7 @@ impl Cell {
             worker: self.worker,
             now: inner.cx.now(),
             limit: number(free),
-            per_tenant: number(options.per_tenant.unwrap_or(three_quarters(options.slots)).max(1)),
+            per_tenant: number(options.per_tenant.unwrap_or(most_of_one_tenant(options.slots)).max(1)),
             bulk_limit: number(counts.bulk_free(options.slots)),
             kinds,
             running: counts.tenants.iter().map(|(tenant, count)| (*tenant, number(*count))).collect(),
