@@ -69,7 +69,7 @@ settings! {
     HORAE_REQUEST_TIMEOUT = "30", "Seconds that a query or mutation may run.";
     HORAE_BODY_TIMEOUT = "10", "Seconds for the body of a request to arrive.";
     HORAE_HEAD_TIMEOUT = "30", "Seconds for the head of a request to arrive, and for an idle connection to be kept. A balancer's own idle time should be shorter.";
-    HORAE_WRITE_TIMEOUT = "30", "Seconds in which a client takes no byte of what it is being sent, an answer or an event; then its connection or socket is cut.";
+    HORAE_WRITE_TIMEOUT = "30", "Seconds in which a client takes no byte of an answer, or on a socket not the whole of one result; then its connection or socket is cut.";
     HORAE_MAX_CONNECTIONS = "25000", "Connections that a node keeps open besides its sockets; further ones are closed at once.";
     HORAE_MAX_CONNECTIONS_PER_ADDRESS = "2500", "… from one address. Does not hold for HORAE_TRUSTED_PROXIES: theirs are those of everybody behind them.";
     HORAE_MAX_COST = "1000", "Highest cost of one operation; extensions.cost tells it.";

@@ -1,8 +1,8 @@
 //! GraphQL over WebSocket: the `graphql-transport-ws` sub-protocol and no other.
 //!
 //! Each socket is one task ([`session`]) that runs its operations itself, so that a quiet socket costs little memory
-//! and a slow reader slows nobody but itself: while a frame is being written, nothing more is produced for that
-//! socket. Close codes are in [`close`].
+//! and a slow reader slows nobody but itself: while a frame is being written, each operation goes on as far as its next
+//! result and no further. Close codes are in [`close`].
 //!
 //! Where events come from, and what happens to those that a slow reader missed, is the schema's matter.
 

@@ -35,6 +35,8 @@ enum Stage {
         ended: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         expires: Option<Instant>,
     },
+    /// Nothing is asked any more.
+    Over,
 }
 
 impl Stage {
@@ -52,7 +54,7 @@ impl Stage {
                 ended.as_mut().await;
                 Wake::Revoked
             }
-            Self::Waiting(_) | Self::Open { ended: None, .. } => pending().await,
+            Self::Waiting(_) | Self::Open { ended: None, .. } | Self::Over => pending().await,
         }
     }
 
@@ -148,8 +150,10 @@ impl<E: Executor, G: Gate> Session<E, G> {
         } else {
             End::Close(Closing::SUBPROTOCOL)
         };
-        // Subscriptions end before the handshake: a peer that does not answer must not keep them.
+        // Subscriptions end before the handshake, and an admission too: a peer that does not answer must not keep them, nor
+        // what they hold of the database.
         self.operations = Operations::default();
+        self.stage = Stage::Over;
         let code = match end {
             End::Close(closing) => self.close(closing).await,
             End::Gone => {
@@ -175,14 +179,21 @@ impl<E: Executor, G: Gate> Session<E, G> {
 
     async fn wake(&mut self) -> Wake {
         let draining = self.drain_due.is_some();
+        let said = async {
+            tokio::select! {
+                received = self.socket.recv() => Wake::Received(received),
+                (result, operation) = self.operations.next(), if !self.operations.is_idle() => {
+                    Wake::Produced(result, operation)
+                }
+            }
+        };
+        // What ends a session comes before what it would be told: results may lie there that came while a frame was written.
         tokio::select! {
+            biased;
             () = &mut self.stopping, if !draining => Wake::Stopping,
             wake = self.stage.wake() => wake,
             () = &mut self.timer => Wake::Tick,
-            received = self.socket.recv() => Wake::Received(received),
-            (result, operation) = self.operations.next(), if !self.operations.is_idle() => {
-                Wake::Produced(result, operation)
-            }
+            wake = said => wake,
         }
     }
 
