@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use async_graphql::parser::types::{
-    ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+    ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet, TypeCondition,
 };
 use async_graphql::{Name, Positioned};
 
@@ -58,7 +58,7 @@ struct Root {
     field: Option<Positioned<Field>>,
     /// Fragments whose fields stand there.
     fragments: HashSet<Name>,
-    /// Whether a fragment is missing. Validation names it.
+    /// Whether a fragment is missing or is one of another type. Validation says so.
     is_broken: bool,
 }
 
@@ -66,7 +66,9 @@ impl Root {
     /// None where one field stands there alone, or where validation will refuse the document.
     fn of(document: &ExecutableDocument, operation: &Positioned<OperationDefinition>) -> Result<Option<Self>, Refused> {
         let set = &operation.node.selection_set.node;
-        if let [Positioned { node: Selection::Field(_), .. }] = set.items.as_slice() {
+        if let [Positioned { node: Selection::Field(field), .. }] = set.items.as_slice()
+            && field.node.directives.is_empty()
+        {
             return Ok(None);
         }
         let mut root = Self::default();
@@ -88,6 +90,7 @@ impl Root {
             match &selection.node {
                 Selection::Field(field) => self.add(field, operation)?,
                 Selection::InlineFragment(inline) => {
+                    self.is_broken |= inline.node.type_condition.as_ref().is_some_and(is_foreign);
                     self.read(document, &inline.node.selection_set.node, operation)?;
                 }
                 Selection::FragmentSpread(spread) => {
@@ -96,6 +99,7 @@ impl Root {
                         self.is_broken = true;
                         continue;
                     };
+                    self.is_broken |= is_foreign(&fragment.node.type_condition);
                     if self.fragments.insert(name.clone()) {
                         self.read(document, &fragment.node.selection_set.node, operation)?;
                     }
@@ -116,6 +120,11 @@ impl Root {
         first.node.selection_set.node.items.extend(field.node.selection_set.node.items.iter().cloned());
         Ok(())
     }
+}
+
+/// Whether it is for another type than subscriptions are of.
+fn is_foreign(condition: &Positioned<TypeCondition>) -> bool {
+    condition.node.on.node != "Subscription"
 }
 
 /// Whether two fields ask the same and answer under the same key.

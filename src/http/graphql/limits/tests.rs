@@ -114,12 +114,21 @@ fn lets_the_usual_introspection_pass_and_no_circle_of_it() {
 #[test]
 fn a_subscription_has_one_root_field() {
     check("subscription { a }").unwrap();
-    check("subscription { ...f } fragment f on S { a }").unwrap();
+    check("subscription { ...f } fragment f on Subscription { a }").unwrap();
     refused_quickly("subscription { a b }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
-    refused_quickly("subscription { ...f b } fragment f on S { a }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
+    refused_quickly(
+        "subscription { ...f b } fragment f on Subscription { a }",
+        "GRAPHQL_VALIDATION_FAILED",
+        "exactly one",
+    );
     refused_quickly("subscription { x: a x: b }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
     refused_quickly("subscription { a(n: 1) a(n: 2) }", "GRAPHQL_VALIDATION_FAILED", "exactly one");
-    refused_quickly("subscription { ...f @skip(if: true) } fragment f on S { a }", "GRAPHQL_VALIDATION_FAILED", "root");
+    refused_quickly("subscription { a @skip(if: true) }", "GRAPHQL_VALIDATION_FAILED", "root");
+    refused_quickly(
+        "subscription { ...f @skip(if: true) } fragment f on Subscription { a }",
+        "GRAPHQL_VALIDATION_FAILED",
+        "root",
+    );
 }
 
 #[test]
@@ -143,14 +152,26 @@ fn the_root_field_of_a_subscription_is_gathered() {
     };
     let is = |below: &str, fragments: &str| (below.to_owned(), fragments.to_owned());
     assert_eq!(gathered("subscription { a(n: 1, m: 2) { x } a(m: 2, n: 1) { y } }"), is("x y", ""));
-    assert_eq!(gathered("subscription { ... on S { a { x } } ... { a { y } } }"), is("x y", ""));
-    assert_eq!(gathered("subscription { ...f } fragment f on S { ...g } fragment g on S { a { x } }"), is("x", ""));
+    assert_eq!(gathered("subscription { ... on Subscription { a { x } } ... { a { y } } }"), is("x y", ""));
+    assert_eq!(
+        gathered("subscription { ...f } fragment f on Subscription { ...g } fragment g on Subscription { a { x } }"),
+        is("x", "")
+    );
     // What is used below stays, and so does what nobody ever used.
-    let both = "subscription { ...f } fragment f on S { a { ...g } } fragment g on A { x } fragment h on A { x }";
+    let both =
+        "subscription { ...f } fragment f on Subscription { a { ...g } } fragment g on A { x } fragment h on A { x }";
     assert_eq!(gathered(both), is("...g", "g h"));
-    let two = "subscription { ...f ...f } fragment f on S { a { x } }";
+    let two = "subscription { ...f ...f } fragment f on Subscription { a { x } }";
     assert_eq!(gathered(two), is("x", ""));
-    // A fragment that is missing is named by validation.
+    // Validation refuses fragments of another type, and names one that is missing.
+    for foreign in
+        ["subscription { ... on Query { a { x } } }", "subscription { ...f } fragment f on Query { a { x } }"]
+    {
+        let mut request = Request::new(foreign);
+        DocumentLimits::default().check(&mut request).unwrap();
+        let root = &chosen_of(&mut request).unwrap().selection_set.node.items;
+        assert!(!matches!(root.as_slice(), [Positioned { node: Selection::Field(_), .. }]), "{foreign}");
+    }
     let mut missing = Request::new("subscription { a { x } ...f }");
     DocumentLimits::default().check(&mut missing).unwrap();
     assert_eq!(chosen_of(&mut missing).unwrap().selection_set.node.items.len(), 2);
