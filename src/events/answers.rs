@@ -21,9 +21,14 @@ pub type AnswerKey = [u8; 32];
 
 type Cell = Arc<OnceCell<Arc<dyn Any + Send + Sync>>>;
 
-/// The answers that one event has become so far.
-#[derive(Default)]
-pub struct Answers(Mutex<HashMap<AnswerKey, Cell>>);
+/// The answers that one event has become so far; none once they have been let go of.
+pub struct Answers(Mutex<Option<HashMap<AnswerKey, Cell>>>);
+
+impl Default for Answers {
+    fn default() -> Self {
+        Self(Mutex::new(Some(HashMap::new())))
+    }
+}
 
 impl std::fmt::Debug for Answers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -64,23 +69,24 @@ impl Answers {
     #[must_use]
     pub fn made<T: Send + Sync + 'static>(&self, key: &AnswerKey) -> Option<Arc<T>> {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(cells.get(key)?.get()?).downcast().ok()
+        Arc::clone(cells.as_ref()?.get(key)?.get()?).downcast().ok()
     }
 
-    /// Lets go of all of them. Who asks from here on makes its own again.
+    /// Lets go of all of them. Who asks from here on gets one of its own.
     pub(super) fn forget(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// How many different ones there are so far.
     #[must_use]
     pub fn count(&self) -> usize {
         let cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        cells.values().filter(|cell| cell.initialized()).count()
+        cells.iter().flat_map(HashMap::values).filter(|cell| cell.initialized()).count()
     }
 
     fn cell(&self, key: &AnswerKey) -> Option<Cell> {
         let mut cells = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let cells = cells.as_mut()?;
         if let Some(cell) = cells.get(key) {
             return Some(Arc::clone(cell));
         }

@@ -207,14 +207,19 @@ impl Channel {
     pub(super) fn send(&self, event: Arc<Event>) {
         let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         feed.position = event.cursor;
+        feed.answered.push_back((Instant::now(), Arc::downgrade(&event)));
+        // Nobody there to hear it is no failure.
+        let _ = feed.sender.send(Signal::Event(event));
+    }
+
+    /// Lets go of what events of a while ago have become.
+    pub(super) fn forget_answers(&self) {
+        let mut feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((_, old)) = feed.answered.pop_front_if(|(sent, _)| sent.elapsed() >= ANSWERED) {
             if let Some(old) = old.upgrade() {
                 old.answers.forget();
             }
         }
-        feed.answered.push_back((Instant::now(), Arc::downgrade(&event)));
-        // Nobody there to hear it is no failure.
-        let _ = feed.sender.send(Signal::Event(event));
     }
 
     /// Tells everybody to begin anew; the log goes on from `position`.

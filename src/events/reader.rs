@@ -223,6 +223,7 @@ pub(super) async fn run(hub: Arc<Hub>, channel: Arc<Channel>) {
         let mut backoff = FIRST_BACKOFF;
         let mut empty_since: Option<Instant> = None;
         loop {
+            channel.forget_answers();
             match AssertUnwindSafe(reader.look()).catch_unwind().await {
                 Ok(Ok(())) => backoff = FIRST_BACKOFF,
                 Ok(Err(failure)) => {
