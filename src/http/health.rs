@@ -97,15 +97,24 @@ pub fn health_router(readiness: Readiness) -> Router {
 
 async fn ready(State(readiness): State<Readiness>) -> Response {
     if readiness.stopping.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" }))).into_response();
+        return stopping();
     }
-    match readiness.look().await {
+    let looked = readiness.look().await;
+    // Asked to stop while it looked.
+    if readiness.stopping.is_cancelled() {
+        return stopping();
+    }
+    match looked {
         (true, checks) => Json(json!({ "status": "ready", "checks": checks })).into_response(),
         (false, checks) => {
             let body = Json(json!({ "status": "failed", "checks": checks }));
             (StatusCode::SERVICE_UNAVAILABLE, body).into_response()
         }
     }
+}
+
+fn stopping() -> Response {
+    (StatusCode::SERVICE_UNAVAILABLE, Json(json!({ "status": "stopping" }))).into_response()
 }
 
 /// `/metrics` in Prometheus' text format. Not for the public: mount it on an inner address or behind the balancer.
