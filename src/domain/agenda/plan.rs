@@ -103,38 +103,45 @@ impl Wish<'_> {
 /// A resource prepared for many questions.
 struct Candidate<'a> {
     calendar: &'a ResourceCalendar,
-    /// Busy time by unit of capacity.
-    taken: Vec<Vec<Range<DateTime<Utc>>>>,
+    /// How many units it has.
+    capacity: i32,
+    /// How many of them are free from each of these instants until the next; before the first all are.
+    free: Vec<(DateTime<Utc>, i32)>,
 }
 
 impl<'a> Candidate<'a> {
     fn new(calendar: &'a ResourceCalendar) -> Self {
-        let capacity = i16::try_from(calendar.resource.capacity).unwrap_or(i16::MAX);
-        let of = |unit| calendar.busy.iter().filter(move |busy| busy.unit == unit);
-        let taken = (0..capacity).map(|unit| normalise(of(unit).map(|busy| busy.during.clone()).collect())).collect();
-        Self { calendar, taken }
+        let capacity = calendar.resource.capacity;
+        let mut taken: BTreeMap<i16, Vec<Range<DateTime<Utc>>>> = BTreeMap::new();
+        for busy in calendar.busy.iter().filter(|busy| i32::from(busy.unit) < capacity) {
+            taken.entry(busy.unit).or_default().push(busy.during.clone());
+        }
+        // What is overbooked lies on top of others, and a unit is taken once at most.
+        let turns = taken.into_values().flat_map(normalise).flat_map(|range| [(range.start, -1), (range.end, 1)]);
+        let mut turns: Vec<(DateTime<Utc>, i32)> = turns.collect();
+        turns.sort_unstable();
+        let mut free: Vec<(DateTime<Utc>, i32)> = Vec::with_capacity(turns.len());
+        for (at, change) in turns {
+            match free.last_mut() {
+                Some((last, count)) if *last == at => *count += change,
+                last => {
+                    let before = last.map_or(capacity, |(_, count)| *count);
+                    free.push((at, before + change));
+                }
+            }
+        }
+        Self { calendar, capacity, free }
     }
 
     /// How many units are free at each instant of `range` at least: so many appointments have room, whether or not each
     /// stays in one unit.
-    fn least_free(&self, range: &Range<DateTime<Utc>>) -> usize {
-        // Fewer are free where one becomes busy, and nowhere else.
-        let turns = self.taken.iter().flat_map(|taken| {
-            let meeting = taken.iter().skip(over(taken, range.start)).take_while(|busy| busy.start < range.end);
-            meeting.map(|busy| busy.start.max(range.start))
-        });
-        let free_at = |at: DateTime<Utc>| {
-            let is_free =
-                |taken: &&Vec<Range<DateTime<Utc>>>| taken.get(over(taken, at)).is_none_or(|busy| at < busy.start);
-            self.taken.iter().filter(is_free).count()
-        };
-        turns.chain([range.start]).map(free_at).min().unwrap_or_default()
+    fn least_free(&self, range: &Range<DateTime<Utc>>) -> i32 {
+        let next = self.free.partition_point(|(from, _)| *from <= range.start);
+        let (before, after) = self.free.split_at(next);
+        let at_first = before.last().map_or(self.capacity, |(_, count)| *count);
+        let later = after.iter().take_while(|(from, _)| *from < range.end).map(|(_, count)| *count);
+        later.fold(at_first, i32::min)
     }
-}
-
-/// How many of these ranges, which are in order and apart, are over at an instant.
-fn over(ranges: &[Range<DateTime<Utc>>], at: DateTime<Utc>) -> usize {
-    ranges.partition_point(|range| range.end <= at)
 }
 
 /// Looks for free time in one calendar.
@@ -326,7 +333,7 @@ impl<'a> Planner<'a> {
             start: items.first().map(|item| item.during.start).unwrap_or_default(),
             end: items.last().map(|item| item.during.end).unwrap_or_default(),
             items: slot_items.collect(),
-            remaining_capacity: remaining.min().and_then(|units| i32::try_from(units).ok()).unwrap_or(1),
+            remaining_capacity: remaining.min().unwrap_or(1),
             resources: occupied.into_keys().collect(),
             price: Money { minor: self.wish.treatments.iter().map(|treatment| treatment.price.minor).sum(), currency },
         }
