@@ -230,7 +230,7 @@ pub async fn soonest(
     if slots.len() < count && (wish.professional.is_some() || wish.room.is_some()) {
         let anybody = Wish { professional: None, room: None, ..wish };
         for slot in Planner::new(&calendar, anybody).slots(&starts, count + slots.len()) {
-            if slots.len() < count && !slots.iter().any(|known| known.items == slot.items) {
+            if slots.len() < count && !slots.iter().any(|known| known.is_same(&slot)) {
                 slots.push(slot);
             }
         }

@@ -175,6 +175,10 @@ async fn attempt(cx: &Cx, actor: &Actor, book: &Book, turn: Turn) -> Result<Trie
                 tx.rollback().await?;
                 return Ok(Tried::Outrun(outrun));
             }
+            Tried::Taken(taken) => {
+                tx.rollback().await?;
+                return Ok(Tried::Taken(taken));
+            }
         },
     };
     let warnings = elsewhere(&tx, id).await?;
@@ -200,7 +204,10 @@ async fn insert(
     let profile = query::profile(tx).await?;
     let wanted = wanted(cx, actor, tx, book, &branch, &profile).await?;
     let rules = Rules { mode: profile.operating_mode, moving: None, overbook: book.overbook, online: false };
-    let plan = secure::plan_now(tx, &branch, &wanted, rules, turn, now).await?;
+    let plan = match secure::plan_now(tx, &branch, &wanted, rules, turn, now).await? {
+        Ok(plan) => plan,
+        Err(taken) => return Ok(Tried::Taken(taken)),
+    };
     let patient = choose_patient(cx, tx, book, changes).await?;
     let id = cx.new_id();
     let new = NewAppointment {

@@ -84,7 +84,13 @@ async fn attempt(
         check_online(&branch, &wanted, now)?;
     }
     let rules = Rules { mode: profile.operating_mode, moving: None, overbook: false, online: actor.publishable };
-    let plan = secure::plan_now(&tx, &branch, &wanted, rules, turn, now).await?;
+    let plan = match secure::plan_now(&tx, &branch, &wanted, rules, turn, now).await? {
+        Ok(plan) => plan,
+        Err(taken) => {
+            tx.rollback().await?;
+            return Ok(Tried::Taken(taken));
+        }
+    };
     let id = cx.new_id();
     let ttl = input.ttl_seconds.map_or(branch.hold_ttl, |s| TimeDelta::seconds(i64::from(s)));
     let until = now + ttl;

@@ -106,7 +106,13 @@ async fn attempt(cx: &Cx, actor: &Actor, input: &Reschedule, turn: Turn) -> Resu
     let wanted = input::from_person(&tx, &branch, &input.items, policies, &kept, now).await?;
     let rules =
         Rules { mode: profile.operating_mode, moving: Some(locked.id), overbook: input.overbook, online: false };
-    let mut plan = secure::plan_now(&tx, &branch, &wanted, rules, turn, now).await?;
+    let mut plan = match secure::plan_now(&tx, &branch, &wanted, rules, turn, now).await? {
+        Ok(plan) => plan,
+        Err(taken) => {
+            tx.rollback().await?;
+            return Ok(Tried::Taken(taken));
+        }
+    };
     items::keep_prices(&mut plan, before);
     if !record::replace(&tx, locked.id, &plan).await? {
         tx.rollback().await?;

@@ -31,6 +31,16 @@ pub enum Tried<T> {
     Done(T),
     /// Somebody was faster, and nothing can be written in this transaction any more.
     Outrun(Box<Outrun>),
+    /// It is taken, and what is free instead has not been looked for yet: not while others wait for the transaction.
+    Taken(Box<Taken>),
+}
+
+/// What is taken already.
+pub struct Taken {
+    branch: Branch,
+    wanted: Vec<WantedItem>,
+    rules: Rules,
+    refusals: Vec<Refusal>,
 }
 
 /// What could not be had as it was planned.
@@ -73,6 +83,7 @@ where
         let turn = if round == 1 { Turn::First } else { Turn::InLine };
         let outrun = match cx.retrying(|| attempt(turn)).await? {
             Tried::Done(done) => return Ok(done),
+            Tried::Taken(taken) => return Err(with_alternatives(cx, actor, *taken).await?.into()),
             Tried::Outrun(outrun) => outrun,
         };
         cx.retrying(|| free_overdue(cx, actor, &outrun.plan)).await?;
@@ -81,19 +92,17 @@ where
             let message = "many people are booking this time at once; choose one of the alternatives";
             let detail = Detail::SlotTaken { conflicting: plan.resources(), alternatives: Vec::new() };
             let refusal = Refusal { detail, ..Refusal::new(Code::SlotTaken, message).at(field) };
-            let tx = cx.read(actor).await?;
-            let refusals = with_alternatives(&tx, &branch, &wanted, rules, cx.now(), vec![refusal]).await?;
-            tx.commit().await?;
-            return Err(refusals.into());
+            let taken = Taken { branch, wanted, rules, refusals: vec![refusal] };
+            return Err(with_alternatives(cx, actor, taken).await?.into());
         }
         round += 1;
     }
 }
 
-/// Plans against the calendar as this transaction sees it, when it is its turn.
+/// Plans against the calendar as this transaction sees it, when it is its turn; or says what is taken.
 ///
 /// # Errors
-/// What stands in the way; SLOT_TAKEN carries free alternatives. Faults of the database.
+/// What else stands in the way; faults of the database.
 pub async fn plan_now(
     tx: &TenantTx,
     branch: &Branch,
@@ -101,7 +110,7 @@ pub async fn plan_now(
     rules: Rules,
     turn: Turn,
     now: DateTime<Utc>,
-) -> Result<Plan, Failure> {
+) -> Result<Result<Plan, Box<Taken>>, Failure> {
     let range = plan::span(wanted).ok_or_else(|| Refusal::required("items", "name at least one treatment"))?;
     if turn == Turn::InLine {
         // Before the calendar is read, and until the transaction ends: the next one plans with what this one has taken.
@@ -111,22 +120,17 @@ pub async fn plan_now(
     let only = plan::named(wanted, rules.mode);
     let calendar = BranchCalendar::load(tx, branch.clone(), range, only.as_deref(), now).await?;
     match plan::plan(&calendar, wanted, rules) {
-        Ok(plan) => Ok(plan),
-        Err(refusals) => Err(Failure::Refused(with_alternatives(tx, branch, wanted, rules, now, refusals).await?)),
+        Ok(plan) => Ok(Ok(plan)),
+        Err(refusals) if refusals.iter().any(|refusal| refusal.code == Code::SlotTaken) => {
+            Ok(Err(Box::new(Taken { branch: branch.clone(), wanted: wanted.to_vec(), rules, refusals })))
+        }
+        Err(refusals) => Err(refusals.into()),
     }
 }
 
-async fn with_alternatives(
-    tx: &TenantTx,
-    branch: &Branch,
-    wanted: &[WantedItem],
-    rules: Rules,
-    now: DateTime<Utc>,
-    refusals: Vec<Refusal>,
-) -> Result<Vec<Refusal>, Failure> {
-    if !refusals.iter().any(|refusal| refusal.code == Code::SlotTaken) {
-        return Ok(refusals);
-    }
+/// The refusals, with what is free instead.
+async fn with_alternatives(cx: &Cx, actor: &Actor, taken: Taken) -> Result<Vec<Refusal>, Failure> {
+    let Taken { branch, wanted, rules, refusals } = taken;
     let Some(first) = wanted.first() else { return Ok(refusals) };
     // As long as was asked for, which need not be what the treatment usually takes.
     let as_wanted = |item: &WantedItem| Treatment {
@@ -141,7 +145,9 @@ async fn with_alternatives(
         mode: rules.mode,
         audience: if rules.online { Audience::Public } else { Audience::Staff },
     };
-    let free = availability::soonest(tx, now, branch, wish, first.start, ALTERNATIVES).await?;
+    let tx = cx.read(actor).await?;
+    let free = availability::soonest(&tx, cx.now(), &branch, wish, first.start, ALTERNATIVES).await?;
+    tx.commit().await?;
     Ok(refusals
         .into_iter()
         .map(|refusal| match refusal.detail {

@@ -42,12 +42,21 @@ pub struct Slot {
     pub end: DateTime<Utc>,
     /// The treatments, in order.
     pub items: Vec<SlotItem>,
-    /// Everything that will be busy.
+    /// Everything that is to be busy.
     pub resources: Vec<Uuid>,
     /// Of all treatments together.
     pub price: Money,
-    /// How many more can be booked in it.
+    /// How many more can be booked in it with what is shown.
     pub remaining_capacity: i32,
+}
+
+impl Slot {
+    /// Whether it is the same time with the same people and places, whoever of them was asked for.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let what = |item: &SlotItem| (item.treatment, item.start, item.professional, item.room);
+        self.items.iter().map(what).eq(other.items.iter().map(what))
+    }
 }
 
 /// What a slot's token says: enough to hold it, bound to the tenant.

@@ -482,6 +482,34 @@ async fn a_room_that_was_only_proposed_gives_way_to_another() {
 }
 
 #[tokio::test]
+async fn no_alternative_is_offered_twice() {
+    let clinic = Clinic::open().await;
+    let ana = clinic.professionals[0];
+    // So little of her is free that others are offered too.
+    for hour in [
+        "UPDATE schedule_windows w SET starts = '10:00', ends = '11:00' FROM schedules s
+         WHERE s.id = w.schedule_id AND s.resource_id = $1",
+        "DELETE FROM schedule_windows w USING schedules s
+         WHERE s.id = w.schedule_id AND s.resource_id = $1 AND w.weekday <> 2",
+    ] {
+        clinic.centre.run(hour, vec![ana.into()]).await;
+    }
+    let mut input = clinic.input(ana, "2026-07-14T10:00:00-04:00");
+    input["items"][0]["roomId"] = json!(clinic.id(Kind::Resource, clinic.rooms[0]));
+    done(&clinic.book(&input).await);
+    input["idempotencyKey"] = json!(key());
+    let taken = clinic.book(&input).await;
+    let offered: Vec<String> = taken["userErrors"][0]["alternatives"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|slot| format!("{} {} {}", slot["start"], slot["professional"]["name"], slot["room"]["name"]))
+        .collect();
+    let different: std::collections::BTreeSet<_> = offered.iter().collect();
+    assert_eq!((offered.len(), different.len()), (5, 5), "{offered:?}");
+}
+
+#[tokio::test]
 async fn a_room_that_was_asked_for_is_had_or_not() {
     let clinic = Clinic::open().await;
     let input = json!({
