@@ -384,8 +384,19 @@ impl Question<'_> {
             let mine = sight.own.is_none_or(|own| own == resource);
             let others = one.busy.iter().filter(|busy| Some(busy.appointment) != hold);
             let meets = others.filter(|busy| busy.during.start < needed.end && needed.start < busy.during.end);
-            reasons
-                .extend(meets.map(|busy| reason(Cause::Busy, busy.during.clone(), mine.then_some(busy.appointment))));
+            // One that changes places is told once.
+            let mut by_appointment: Vec<(Uuid, Range<DateTime<Utc>>)> = Vec::new();
+            for busy in meets {
+                let goes_on = |(id, range): &&mut (Uuid, Range<DateTime<Utc>>)| {
+                    *id == busy.appointment && range.end == busy.during.start
+                };
+                match by_appointment.iter_mut().find(goes_on) {
+                    Some((_, range)) => range.end = busy.during.end,
+                    None => by_appointment.push((busy.appointment, busy.during.clone())),
+                }
+            }
+            let told = by_appointment.into_iter();
+            reasons.extend(told.map(|(id, range)| reason(Cause::Busy, range, mine.then_some(id))));
         }
         reasons
     }

@@ -201,8 +201,9 @@ async fn fits(tx: &TenantTx, from: &Resource, to: &Resource, ahead: &[AheadRow])
              AND (i.professional_id = $2 OR i.room_id = $2
                  OR NOT EXISTS (SELECT 1 FROM appointment_items n WHERE n.appointment_id = i.appointment_id
                          AND (n.professional_id = $2 OR n.room_id = $2))
-                     AND EXISTS (SELECT 1 FROM occupancies o WHERE o.appointment_id = i.appointment_id AND o.resource_id = $2
-                         AND o.active AND o.during @> tstzrange(i.start_at, i.end_at)))
+                     -- All of it together: it may hold several places one after another.
+                     AND (SELECT range_agg(o.during) FROM occupancies o WHERE o.appointment_id = i.appointment_id
+                         AND o.resource_id = $2 AND o.active) @> tstzrange(i.start_at, i.end_at))
              AND (EXISTS (SELECT 1 FROM treatment_requirements q
                      WHERE q.treatment_id = i.treatment_id AND q.kind = $4 AND $2 = ANY (q.any_of) AND NOT $3 = ANY (q.any_of))
                  OR ($4 = 'PROFESSIONAL'

@@ -254,7 +254,11 @@ async fn exceptions(tx: &TenantTx, branch: Uuid, zone: Tz, now: DateTime<Utc>) -
     let mut moved = Vec::new();
     let mut input = Vec::new();
     for row in rows {
-        let lower = if row.lower <= now { row.lower } else { instant(zone, row.local_start, row.lower) };
+        let lower = match row.local_start.time() {
+            _ if row.lower <= now => row.lower,
+            NaiveTime::MIN => day_start(zone, row.local_start.date()),
+            _ => instant(zone, row.local_start, row.lower),
+        };
         // One that lies in a gap as a whole has no time left; a second keeps it visible and blocks nothing.
         let upper = last_instant(zone, row.local_end).max(lower + TimeDelta::seconds(1));
         if (lower, upper) != (row.lower, row.upper) {

@@ -80,12 +80,13 @@ impl Slot {
         Money::from(self.slot.price.clone())
     }
 
-    /// Everything that will be busy.
+    /// Everything that is to be busy; what nobody asked for may be another of its kind when it is booked.
     async fn resource_ids(&self) -> Vec<ID> {
         self.slot.resources.iter().map(|id| self.reader.ids.encode(Kind::Resource, *id)).collect()
     }
 
-    /// How many more can be booked in it.
+    /// How many more can be booked in it with what is shown. A room that nobody asked for gives way to another when it is
+    /// booked, so there may be more.
     async fn remaining_capacity(&self) -> i32 {
         self.slot.remaining_capacity
     }

@@ -267,7 +267,7 @@ pub struct Moved {
 }
 
 /// Lets the links to appointments that have moved end at the new beginning, in one statement. One that was issued for less
-/// time than until the old beginning keeps its end. To be called when the mails have been moved: who is just sending one,
+/// time than until either beginning keeps its end. To be called when the mails have been moved: who is just sending one,
 /// and storing its links, has been waited for by then.
 ///
 /// # Errors
@@ -280,7 +280,7 @@ pub async fn follow(tx: &TenantTx, moved: &[Moved]) -> Result<(), Failure> {
         "UPDATE capability_tokens c SET expires_at = m.start_at
          FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[]) AS m (appointment_id, previous_start, start_at)
          WHERE c.resource_id = m.appointment_id AND c.purpose IN ('APPOINTMENT_CONFIRM', 'APPOINTMENT_MANAGE')
-             AND c.expires_at = m.previous_start",
+             AND (c.expires_at = m.previous_start OR c.expires_at > m.start_at)",
         [
             moved.iter().map(|one| one.appointment).collect::<Vec<_>>().into(),
             moved.iter().map(|one| one.from).collect::<Vec<_>>().into(),
