@@ -218,7 +218,8 @@ fn build_mailer(config: &Config) -> Result<Mailer, StartError> {
     }
 }
 
-/// Connecting and sending together stay below [`MAIL_HANDOVER`], so that a lease outlasts them.
+/// Connecting and sending together stay below [`MAIL_HANDOVER`], so that a lease outlasts them. While the answer to a mail
+/// is waited for, the lease is renewed.
 fn smtp_settings(url: &str) -> SmtpSettings {
     let connect_timeout = std::time::Duration::from_secs(10);
     SmtpSettings { connect_timeout, send_timeout: MAIL_HANDOVER - connect_timeout, ..SmtpSettings::new(url) }

@@ -15,7 +15,11 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, Tls};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{Extension, MailParameter};
 use lettre::transport::smtp::{Error as SmtpError, response::Response};
-use tokio::{net::TcpStream, sync::Semaphore};
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    time::{error::Elapsed, timeout},
+};
 
 use super::error::{SendError, Stage, classify};
 use super::message::{Accepted, OutgoingMail};
@@ -36,20 +40,25 @@ pub struct SmtpSettings {
     pub max_connections: usize,
     /// Limit for connecting, greeting, TLS and log-in together.
     pub connect_timeout: Duration,
-    /// Limit for one mail on an open connection, from MAIL to the final answer.
+    /// Limit for one mail on an open connection, from MAIL to its last byte.
     pub send_timeout: Duration,
+    /// Limit for the answer to a mail's last byte, after `send_timeout`: relays look into what they are given, and what is
+    /// cut here may have been taken. RFC 5321 §4.5.3.2.6 speaks of ten minutes.
+    pub answer_timeout: Duration,
     /// An idle connection older than this is not used again; relays close them on their side after some minutes.
     pub idle_timeout: Duration,
 }
 
 impl SmtpSettings {
-    /// Settings that suit a relay in the same region: 8 connections, 10 s to connect, 60 s per mail, 30 s idle.
+    /// Settings that suit a relay in the same region: 8 connections, 10 s to connect, 60 s per mail, 5 minutes for its
+    /// answer, 30 s idle.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: secrecy::SecretString::from(url.into()),
             max_connections: 8,
             connect_timeout: Duration::from_secs(10),
             send_timeout: Duration::from_secs(60),
+            answer_timeout: Duration::from_secs(300),
             idle_timeout: Duration::from_secs(30),
         }
     }
@@ -62,6 +71,7 @@ pub struct SmtpMailer {
     idle: Mutex<Vec<Idle>>,
     connect_timeout: Duration,
     send_timeout: Duration,
+    answer_timeout: Duration,
     idle_timeout: Duration,
 }
 
@@ -92,6 +102,7 @@ impl SmtpMailer {
             idle: Mutex::new(Vec::new()),
             connect_timeout: settings.connect_timeout,
             send_timeout: settings.send_timeout,
+            answer_timeout: settings.answer_timeout,
             idle_timeout: settings.idle_timeout,
         })
     }
@@ -113,8 +124,7 @@ impl SmtpMailer {
                 None => (self.connect().await?, false),
             };
             let content_sent = AtomicBool::new(false);
-            let exchange = offer(&mut connection, mail, &content, &content_sent);
-            match tokio::time::timeout(self.send_timeout, exchange).await {
+            match self.in_time(&content_sent, offer(&mut connection, mail, &content, &content_sent)).await {
                 Ok(Ok(response)) => {
                     self.park(connection);
                     let reply = response.message().collect::<Vec<_>>().join(" ");
@@ -138,18 +148,27 @@ impl SmtpMailer {
         }
     }
 
+    /// Waits longer for an exchange of which only the answer to the content is missing.
+    async fn in_time<F: Future>(&self, content_sent: &AtomicBool, exchange: F) -> Result<F::Output, Elapsed> {
+        let mut exchange = std::pin::pin!(exchange);
+        match timeout(self.send_timeout, &mut exchange).await {
+            Err(_) if content_sent.load(Ordering::Relaxed) => timeout(self.answer_timeout, exchange).await,
+            ended => ended,
+        }
+    }
+
     /// Ends the idle connections politely. Mails in progress finish; later ones open new connections.
     pub async fn close(&self) {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         let goodbyes = idle.into_iter().map(|mut idle| async move {
             // A relay that does not answer QUIT must not delay our stopping.
-            let _ = tokio::time::timeout(Duration::from_secs(2), idle.connection.abort()).await;
+            let _ = timeout(Duration::from_secs(2), idle.connection.abort()).await;
         });
         futures::future::join_all(goodbyes).await;
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
-        match tokio::time::timeout(self.connect_timeout, self.relay.connect()).await {
+        match timeout(self.connect_timeout, self.relay.connect()).await {
             Ok(connected) => connected,
             // As one that refuses the connection: no mail is at fault.
             Err(_elapsed) => {
@@ -182,7 +201,7 @@ impl SmtpMailer {
                 _ => connection.command(Rset).await.is_ok(),
             }
         };
-        if tokio::time::timeout(self.connect_timeout, reset).await.unwrap_or(false) {
+        if timeout(self.connect_timeout, reset).await.unwrap_or(false) {
             self.park(connection);
         }
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use links::Links;
-pub use results::{give_up, leave_open, put_back, refused, sent};
+pub use results::{give_up, leave_open, put_back, refused, sent, unanswered};
 
 use super::{
     EmailKind, EmailStatus,
@@ -248,8 +248,10 @@ fn about_appointment(cx: &Cx, tx: &TenantTx, kind: EmailKind, row: &Row, content
     // The address of today: one that was corrected is the one to write to.
     let recipient = if kind.is_to_patient() {
         content.addressee().map(|(_, email)| email.to_owned()).ok_or("the patient has no address any more")?
-    } else {
+    } else if content.is_copied_to(&row.recipient) {
         row.recipient.clone()
+    } else {
+        return Err("the branch sends no copies to this address any more");
     };
     let has_links = kind.is_to_patient() && kind != EmailKind::AppointmentCancelled;
     let links = has_links.then(|| Links::of(cx, tx.tenant(), row.id));

@@ -143,6 +143,12 @@ impl SendMail {
             delivery::refused(cx, actor, mail, &text, false).await?;
             return Ok(Handed::Over(Outcome::Done));
         }
+        if error.may_have_been_delivered() && mail.repeated {
+            // Once is enough: a relay that takes and does not answer would hand it over again and again.
+            count("unanswered");
+            delivery::unanswered(cx, actor, mail, &outgoing.subject, &text).await?;
+            return Ok(Handed::Over(Outcome::Done));
+        }
         count("later");
         // Who may have it already is to be told of a change meanwhile.
         if error.may_have_been_delivered() || mail.repeated {
@@ -280,9 +286,9 @@ impl Runner for SendMail {
     }
 
     fn limits(&self) -> Limits {
-        // About five hours of asking a relay that says "later".
+        // About four days of asking a relay that says "later" (RFC 5321 §4.5.4.1), unless the mail is pointless before.
         Limits {
-            tries: 30,
+            tries: 400,
             // A relay that hangs must not hold up reminders being written and holds expiring.
             leaves_room: true,
             together: TOGETHER,
@@ -360,6 +366,12 @@ fn context(kind: EmailKind, about: &AboutAppointment, appointment: AppointmentMa
         }
         EmailKind::AppointmentCancelled => {
             let (reason, refused) = (content.cancel_reason.clone(), content.is_refused());
+            let mut appointment = appointment;
+            // As the patient knows it, who has not heard of a move.
+            if let Some(known) = about.previous_start {
+                appointment.ends_at = known + (content.end - content.start);
+                appointment.starts_at = known;
+            }
             MailContext::AppointmentCancelled { appointment, reason, refused }
         }
         EmailKind::CentreCopy => MailContext::CentreCopy {

@@ -129,9 +129,11 @@ async fn a_line_that_breaks_before_the_answer_leaves_the_outcome_open() {
 #[tokio::test]
 async fn a_slow_relay_times_out_and_its_late_answer_fools_nobody() {
     let sink = SmtpSink::start().await;
-    let mailer =
-        Mailer::smtp(&SmtpSettings { send_timeout: Duration::from_millis(400), ..SmtpSettings::new(sink.url()) })
-            .unwrap();
+    let hasty = SmtpSettings { send_timeout: Duration::from_millis(400), ..SmtpSettings::new(sink.url()) };
+    // One that looks into what it was given may take longer than for anything else.
+    sink.rule(Some("slow@example.com"), At::Data, Act::SlowMs(1_500), Some(1)).await;
+    Mailer::smtp(&hasty).unwrap().send(&mail("slow", "slow@example.com")).await.unwrap();
+    let mailer = Mailer::smtp(&SmtpSettings { answer_timeout: Duration::from_millis(400), ..hasty }).unwrap();
     sink.rule(Some("slow@example.com"), At::Data, Act::SlowMs(1_500), Some(1)).await;
     sink.rule(Some("gone@example.com"), At::Data, Act::Reply("554 5.6.0 no"), None).await;
     let begun = Instant::now();

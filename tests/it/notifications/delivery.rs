@@ -140,6 +140,25 @@ async fn a_line_that_breaks_before_the_answer_ends_in_one_message_id() {
 }
 
 #[tokio::test]
+async fn a_relay_that_takes_a_mail_and_never_says_so_is_given_it_twice() {
+    let (desk, sink, worker) = with_sink().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    sink.rule(None, At::Data, Act::Drop, None).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    for minute in 5..15 {
+        desk.app.clock.set(format!("2026-07-13T12:{minute:02}:00Z").parse().unwrap());
+        worker.drain().await.unwrap();
+    }
+    assert_eq!(desk.states(booked.id).await, states(&[(CONFIRM, "SENT")]));
+    let told = "SELECT count(*) FROM email_messages WHERE last_error LIKE '%twice%' AND sent_at IS NOT NULL";
+    let tx = desk.tx().await;
+    assert_eq!(tx.scalar::<i64>(told, []).await.unwrap(), Some(1));
+    tx.commit().await.unwrap();
+    let counts = sink.counts(Which::Completed).await;
+    assert_eq!(counts.values().copied().collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
 async fn who_may_have_the_mail_already_is_told_of_a_cancellation() {
     let (desk, sink, worker) = with_sink().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;

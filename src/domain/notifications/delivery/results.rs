@@ -20,11 +20,30 @@ use crate::{
 /// # Errors
 /// Faults of the database.
 pub async fn sent(cx: &Cx, actor: &Actor, taken: &[(&Mail, &str)]) -> Result<Vec<Uuid>, Failure> {
+    mark_sent(cx, actor, taken, None).await
+}
+
+/// The relay was given it twice and has answered neither time, so that it is more likely there than not. It counts as sent;
+/// the row says why that is not certain.
+///
+/// # Errors
+/// Faults of the database.
+pub async fn unanswered(cx: &Cx, actor: &Actor, mail: &Mail, subject: &str, error: &str) -> Result<Vec<Uuid>, Failure> {
+    let note = format!("handed over twice, and the relay never said that it has it: {error}");
+    mark_sent(cx, actor, &[(mail, subject)], Some(note)).await
+}
+
+async fn mark_sent(
+    cx: &Cx,
+    actor: &Actor,
+    taken: &[(&Mail, &str)],
+    note: Option<String>,
+) -> Result<Vec<Uuid>, Failure> {
     actor.require(Permission::AgendaWrite, Scope::Centre)?;
     let tx = cx.write(actor).await?;
     let written: Vec<Uuid> = tx
         .scalars(
-            "UPDATE email_messages m SET status = 'SENT', sent_at = $4, subject = taken.subject, last_error = NULL, updated_at = $4
+            "UPDATE email_messages m SET status = 'SENT', sent_at = $4, subject = taken.subject, last_error = $5, updated_at = $4
              FROM unnest($1::uuid[], $2::int[], $3::text[]) AS taken (id, attempt, subject)
              WHERE m.id = taken.id AND m.attempts = taken.attempt AND m.status = 'SENDING' RETURNING m.id",
             [
@@ -32,6 +51,7 @@ pub async fn sent(cx: &Cx, actor: &Actor, taken: &[(&Mail, &str)]) -> Result<Vec
                 taken.iter().map(|(mail, _)| mail.attempt).collect::<Vec<_>>().into(),
                 taken.iter().map(|(_, subject)| (*subject).to_owned()).collect::<Vec<_>>().into(),
                 cx.now().into(),
+                note.into(),
             ],
         )
         .await?;
