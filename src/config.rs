@@ -46,7 +46,8 @@ pub const OTHERS: &[Setting] = &[
     },
 ];
 
-/// The longest that handing over one mail may take; a job's lease must be longer.
+/// The longest that handing over one mail may take, without waiting for the relay's answer to it; a job's lease must be
+/// longer.
 pub const MAIL_HANDOVER: Duration = Duration::from_secs(40);
 
 macro_rules! settings {
@@ -342,6 +343,11 @@ impl Config {
         if !(0.0..=1.0).contains(&config.trace_ratio) {
             return Err(ConfigError { name: "HORAE_TRACE_RATIO", problem: "write a number from 0 to 1".to_owned() });
         }
+        if crate::mail::mailbox("", &config.mail_from).is_err() {
+            let problem =
+                "write the address alone, such as citas@example.com; centres put their names before it".to_owned();
+            return Err(ConfigError { name: "HORAE_MAIL_FROM", problem });
+        }
         if config.job_lease < MAIL_HANDOVER + Duration::from_secs(5) {
             let problem =
                 format!("must be at least {} s: a hand-over of mail may take that long", MAIL_HANDOVER.as_secs() + 5);
@@ -468,6 +474,14 @@ mod tests {
         let value =
             |name: &str| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         Config::from_lookup(value).ok().map(|config| config.public_url)
+    }
+
+    #[test]
+    fn a_sender_that_is_no_address_is_refused_before_any_mail_is() {
+        for (from, fits) in [("citas@example.com", true), ("Horae <citas@example.com>", false), ("citas", false)] {
+            let read = Config::from_lookup(|name| (name == "HORAE_MAIL_FROM").then(|| from.to_owned()));
+            assert!(read.map_or_else(|error| error.name == "HORAE_MAIL_FROM" && !fits, |_| fits), "{from}");
+        }
     }
 
     #[test]
