@@ -39,6 +39,21 @@ fn the_whole_text() {
 }
 
 #[test]
+fn whoever_changes_the_clocks_has_a_summer_and_a_winter() {
+    for zone in [Tz::America__Santiago, Tz::Europe__Madrid, Tz::Europe__Dublin, Tz::Africa__Casablanca] {
+        let ics = event("2027-02-10T10:00:00Z".parse().unwrap(), 30, zone).to_ics(CalendarMethod::Request);
+        let kinds: std::collections::BTreeMap<String, &str> = ics
+            .split("BEGIN:")
+            .filter(|part| part.starts_with("DAYLIGHT") || part.starts_with("STANDARD"))
+            .map(|part| (value(part, "TZOFFSETTO").unwrap(), &part[..8]))
+            .collect();
+        let mut offsets: Vec<(i32, &str)> = kinds.iter().map(|(to, kind)| (to.parse().unwrap(), *kind)).collect();
+        offsets.sort_unstable();
+        assert_eq!(offsets.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), ["STANDARD", "DAYLIGHT"], "{zone}");
+    }
+}
+
+#[test]
 fn lines_end_with_crlf_and_fit_in_75_octets() {
     let ics = santiago().to_ics(CalendarMethod::Request);
     assert!(ics.ends_with("END:VCALENDAR\r\n"));

@@ -23,20 +23,30 @@ pub(super) fn write(lines: &mut Lines, zone: Tz, start: DateTime<Utc>, end: Date
     lines.push(&format!("TZID:{}", zone.name()));
     // What is in force when the description begins; nothing before it matters to the event.
     let initial = offset_seconds(zone, first);
-    observance(lines, zone, &Change { at: first, from_seconds: initial, to_seconds: initial });
-    for change in changes(zone, first, last) {
-        observance(lines, zone, &change);
+    let mut described = vec![Change { at: first, from_seconds: initial, to_seconds: initial }];
+    described.extend(changes(zone, first, last));
+    // Where the rules call the winter's time the saving one (Dublin, Casablanca), the rest is what readers know as summer:
+    // with all parts STANDARD, those that look for one of each kind would see no change.
+    let saves_in_winter = described.iter().any(|change| saving(zone, change) < Duration::zero());
+    for change in &described {
+        let saving = saving(zone, change);
+        let is_summer = saving > Duration::zero() || saves_in_winter && saving.is_zero();
+        observance(lines, zone, change, if is_summer { "DAYLIGHT" } else { "STANDARD" });
     }
     lines.push("END:VTIMEZONE");
+}
+
+/// How far the clocks are put away from the zone's own time from a change on.
+fn saving(zone: Tz, change: &Change) -> Duration {
+    zone.offset_from_utc_datetime(&change.at.naive_utc()).dst_offset()
 }
 
 fn new_year(year: i32, otherwise: DateTime<Utc>) -> DateTime<Utc> {
     Utc.with_ymd_and_hms(year, 1, 1, 0, 0, 0).single().unwrap_or(otherwise)
 }
 
-fn observance(lines: &mut Lines, zone: Tz, change: &Change) {
+fn observance(lines: &mut Lines, zone: Tz, change: &Change, kind: &str) {
     let offset = zone.offset_from_utc_datetime(&change.at.naive_utc());
-    let kind = if offset.dst_offset() > Duration::zero() { "DAYLIGHT" } else { "STANDARD" };
     lines.push(&format!("BEGIN:{kind}"));
     // The onset is written in the wall time that ends with it (RFC 5545 §3.6.5).
     let onset = change.at.naive_utc() + Duration::seconds(i64::from(change.from_seconds));
