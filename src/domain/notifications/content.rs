@@ -49,12 +49,19 @@ pub struct AppointmentContent {
     pub branch_address: Vec<String>,
     pub branch_phone: Option<String>,
     pub branch_email: Option<String>,
+    pub copies_to: Vec<String>,
     pub centre_name: String,
     pub centre_locale: String,
     pub centre_logo: Option<String>,
 }
 
 impl AppointmentContent {
+    /// Whether the branch still wants copies to go to this address.
+    #[must_use]
+    pub fn is_copied_to(&self, address: &str) -> bool {
+        self.copies_to.iter().any(|to| to.to_lowercase() == address.to_lowercase())
+    }
+
     /// Whom the mails to the patient greet, and where they go: the patient, or who booked, where no address of the patient
     /// is on file.
     #[must_use]
@@ -104,6 +111,7 @@ struct Row {
     address: Option<Value>,
     branch_phone: Option<String>,
     branch_email: Option<String>,
+    copies_to: Vec<String>,
     centre_name: String,
     centre_locale: String,
     centre_logo: Option<String>,
@@ -139,6 +147,7 @@ pub async fn of_appointments(
                  concat_ws(' ', p.given_names, p.paternal_surname, p.maternal_surname) AS patient_name,
                  p.status AS patient_status, p.email AS patient_email, p.phones[1] AS patient_phone, a.contact_name, a.contact_email,
                  b.name AS branch_name, b.time_zone, b.address, b.phone AS branch_phone, b.email AS branch_email,
+                 b.copy_confirmations_to AS copies_to,
                  c.trade_name AS centre_name, c.locale AS centre_locale, c.logo_url AS centre_logo
              FROM appointments a JOIN branches b ON b.id = a.branch_id CROSS JOIN centre_profile c
                  LEFT JOIN patients p ON p.id = a.patient_id
@@ -174,6 +183,7 @@ impl TryFrom<Row> for AppointmentContent {
             branch_address: row.address.as_ref().map(address_lines).unwrap_or_default(),
             branch_phone: row.branch_phone,
             branch_email: row.branch_email,
+            copies_to: row.copies_to,
             centre_name: row.centre_name,
             centre_locale: row.centre_locale,
             centre_logo: row.centre_logo,

@@ -144,8 +144,10 @@ async fn content_now(
             .addressee()
             .map(|(_, email)| email.to_owned())
             .ok_or_else(|| invalid("the patient has no mail address"))?
-    } else {
+    } else if content.is_copied_to(&original.recipient) {
         original.recipient.clone()
+    } else {
+        return Err(invalid("the branch sends no copies to this address any more"));
     };
     let suppressed: Option<bool> = tx
         .scalar("SELECT EXISTS (SELECT 1 FROM suppressions WHERE email = lower($1))", [recipient.trim().into()])

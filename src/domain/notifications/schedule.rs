@@ -156,7 +156,7 @@ pub async fn on_rescheduled(
 }
 
 /// A cancellation: what waits is dropped, and the patient is told, unless nothing was ever sent about the appointment:
-/// then there is nothing to take back. With `asked`, the patient waits to hear of a request, and is told in any case.
+/// then there is nothing to take back. Who has not been told of a move yet is told of the time that they know. With `asked`, the patient waits to hear of a request, and is told in any case.
 ///
 /// # Errors
 /// Faults of the database.
@@ -173,9 +173,13 @@ pub async fn on_cancelled(cx: &Cx, tx: &TenantTx, a: &AppointmentTimes, asked: b
             input_emails!(),
             ", dropped AS (
                  UPDATE email_messages SET status = 'CANCELLED', updated_at = $2
-                 WHERE related_id = $3 AND status = 'SCHEDULED' RETURNING id
+                 WHERE related_id = $3 AND status = 'SCHEDULED' RETURNING id, kind, previous_start
+             ), known AS (
+                 SELECT min(previous_start) AS start FROM dropped WHERE kind = 'APPOINTMENT_RESCHEDULED'
              ), chosen AS (
-                 SELECT i.* FROM input i
+                 SELECT id, i.kind, dedup_key, recipient, scheduled_local, time_zone, due_at, expires_at, message_id, related_id,
+                     revision, known.start AS previous_start, request_id
+                 FROM input i CROSS JOIN known
                  -- One that this statement saw waiting and yet could not drop is being handed over at this moment.
                  WHERE $4 OR EXISTS (
                      SELECT 1 FROM email_messages m

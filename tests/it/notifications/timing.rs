@@ -68,6 +68,40 @@ async fn cancelled_after_it_was_confirmed_is_told_after_a_minute() {
 }
 
 #[tokio::test]
+async fn called_off_before_a_move_was_told_it_is_the_time_that_the_patient_knows() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &[]).await;
+    let mut booked = desk.book(&branch, FAR, "maria@example.com").await;
+    desk.at("2026-07-13T12:05:00Z").await;
+    desk.move_to(&branch, &mut booked, "2026-08-04T15:30:00Z", true).await;
+    desk.at("2026-07-13T12:05:30Z").await;
+    desk.cancel(&booked).await;
+    desk.at("2026-07-13T12:07:00Z").await;
+    let sent = desk.sent();
+    assert_eq!(sent.len(), 2);
+    let text = &sent[1].text;
+    assert!(text.contains("3 de agosto de 2026, 10:00"), "{text}");
+    assert!(!text.contains("4 de agosto"), "{text}");
+    assert!(text.contains("METHOD:CANCEL"));
+}
+
+#[tokio::test]
+async fn an_address_that_gets_no_copies_any_more_gets_none_that_waits() {
+    let desk = Desk::open().await;
+    let branch = desk.branch("Centro", "America/Santiago", &["left@alfa.test", "stays@alfa.test"]).await;
+    let booked = desk.book(&branch, FAR, "maria@example.com").await;
+    let tx = desk.tx().await;
+    tx.run("UPDATE branches SET copy_confirmations_to = '{Stays@alfa.test}'", []).await.unwrap();
+    tx.commit().await.unwrap();
+    desk.at("2026-07-13T12:05:00Z").await;
+    assert_eq!(
+        desk.states(booked.id).await,
+        states(&[(CONFIRM, "SENT"), ("CENTRE_COPY", "CANCELLED"), ("CENTRE_COPY", "SENT")])
+    );
+    assert!(desk.sent().iter().all(|mail| !mail.to.contains("left@")));
+}
+
+#[tokio::test]
 async fn moved_before_it_was_confirmed_is_one_mail_with_the_last_data() {
     let desk = Desk::open().await;
     let branch = desk.branch("Centro", "America/Santiago", &[]).await;
