@@ -65,15 +65,24 @@ pub fn long_date_time<Z: TimeZone>(at: &DateTime<Z>, locale: Locale) -> String {
     format!("{}, {}", long_date(at, locale), clock(at))
 }
 
-/// "miércoles 15 de julio de 2026, 08:30–09:15"; the end carries its own date when that differs.
+/// "miércoles 15 de julio de 2026, 08:30–09:15"; the end carries its own date when that differs, and both their offset from
+/// UTC where the clocks are changed between them.
 #[must_use]
 pub fn range(start: DateTime<Utc>, end: DateTime<Utc>, zone: Tz, locale: Locale) -> String {
     let (from, to) = (start.with_timezone(&zone), end.with_timezone(&zone));
-    let begin = long_date_time(&from, locale);
+    let is_changed = from.offset().fix() != to.offset().fix();
+    let shown = |at: &DateTime<Tz>| {
+        if is_changed {
+            format!("{} {}", clock(at), utc_offset(at.offset().fix().local_minus_utc()))
+        } else {
+            clock(at)
+        }
+    };
+    let begin = format!("{}, {}", long_date(&from, locale), shown(&from));
     if from.date_naive() == to.date_naive() {
-        format!("{begin}–{}", clock(&to))
+        format!("{begin}–{}", shown(&to))
     } else {
-        format!("{begin} – {}", long_date_time(&to, locale))
+        format!("{begin} – {}, {}", long_date(&to, locale), shown(&to))
     }
 }
 
@@ -190,6 +199,16 @@ mod tests {
         assert_eq!(zone_note(summer, Tz::America__Santiago, Locale::En), "America/Santiago time, UTC−03:00");
         assert_eq!(zone_note(winter, Tz::Asia__Kathmandu, Locale::En), "Asia/Kathmandu time, UTC+05:45");
         assert_eq!(zone_note(winter, Tz::Pacific__Marquesas, Locale::En), "Pacific/Marquesas time, UTC−09:30");
+    }
+
+    #[test]
+    fn a_range_over_a_change_of_the_clocks_names_both_offsets() {
+        // At midnight the clocks are put back to 23:00.
+        let (start, end) = (utc("2026-04-05T02:30:00Z"), utc("2026-04-05T03:30:00Z"));
+        let twice = range(start, end, Tz::America__Santiago, Locale::Es);
+        assert_eq!(twice, "sábado 4 de abril de 2026, 23:30 UTC−03:00–23:30 UTC−04:00");
+        let over = range(start, utc("2026-04-05T04:30:00Z"), Tz::America__Santiago, Locale::En);
+        assert_eq!(over, "Saturday 4 April 2026, 23:30 UTC−03:00 – Sunday 5 April 2026, 00:30 UTC−04:00");
     }
 
     #[test]

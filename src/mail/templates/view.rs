@@ -1,5 +1,6 @@
 //! From typed data to the flat list of lines that both layouts print.
 
+use chrono::Offset;
 use minijinja::{Environment, context};
 use serde::Serialize;
 
@@ -160,7 +161,11 @@ fn when(mail: &MailContext, appointment: &AppointmentMail, words: &Wording, loca
         MailContext::AppointmentRescheduled { previous_starts_at: Some(previous_starts_at), .. } => {
             now.label = words.when_now;
             let before = previous_starts_at.with_timezone(&zone);
-            let mut was = Row::date_and_time(words.when_before, long_date_time(&before, locale), Vec::new());
+            // Only where it is another than the new time's, which is told beside that.
+            let offset = (before.offset().fix() != appointment.starts_at.with_timezone(&zone).offset().fix())
+                .then(|| format!("({})", zone_note(*previous_starts_at, zone, locale)));
+            let notes = offset.into_iter().collect();
+            let mut was = Row::date_and_time(words.when_before, long_date_time(&before, locale), notes);
             was.struck = true;
             vec![now, was]
         }
