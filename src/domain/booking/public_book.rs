@@ -47,6 +47,7 @@ pub async fn run(cx: &Cx, actor: &Actor, book: PublicBook) -> Result<Booked, Fai
         return Err(Refusal::new(Code::Forbidden, "this is for booking pages; use bookAppointment").into());
     }
     let mut refusals = booked::refusals(&book.patient, "patient", cx.now());
+    refusals.extend(booked::page_refusals(&book.patient, "patient"));
     if book.tenant_slug != actor.tenant.slug {
         refusals.push(Refusal::not_found("tenantSlug"));
     }

@@ -67,6 +67,18 @@ impl BookedPatient {
     }
 }
 
+/// What a booking page says that only the centre can: which number a file has, and where an agreement is written down.
+#[must_use]
+pub fn page_refusals(new: &PatientInput, field: &str) -> Vec<Refusal> {
+    let all =
+        [("fileNumber", new.file_number.value().is_some()), ("marketingConsentSource", new.marketing_source.is_some())];
+    let said = all.into_iter().filter(|(_, said)| *said);
+    said.map(|(name, _)| {
+        Refusal::invalid(&format!("{field}.{name}"), "a patient who books only says who they are; leave this out")
+    })
+    .collect()
+}
+
 /// What cannot be kept, field by field below `field`. Telephone numbers are left to [`find_or_create`], which knows the
 /// centre's country.
 #[must_use]
@@ -128,9 +140,10 @@ async fn find(tx: &TenantTx, draft: &Draft) -> Result<Option<Uuid>, Failure> {
     let found = tx.scalar(
         "SELECT coalesce(merged_into, id) FROM patients
          WHERE (document_kind = $1 AND document_number = $2 AND document_country = $3)
-             OR ($1::text IS NULL AND status <> 'MERGED' AND email = $4 AND lower(given_names) = lower($5)
-                 AND coalesce(lower(paternal_surname), '') = coalesce(lower($6), ''))
-         ORDER BY created_at, id LIMIT 1",
+             -- Where both have a document, it decides.
+             OR (($1::text IS NULL OR document_kind IS NULL) AND status <> 'MERGED' AND email = $4
+                 AND lower(given_names) = lower($5) AND coalesce(lower(paternal_surname), '') = coalesce(lower($6), ''))
+         ORDER BY (document_kind = $1 AND document_number = $2 AND document_country = $3) IS TRUE DESC, created_at, id LIMIT 1",
         [
             document.map(|document| document.kind.clone()).into(),
             document.map(|document| document.number.clone()).into(),

@@ -289,6 +289,27 @@ async fn a_new_patient_is_created_once_and_found_by_document() {
     assert_eq!(second["patient"]["id"], first["patient"]["id"]);
     assert_eq!(second["patient"]["givenNames"], "Elena", "what is known is not overwritten");
     assert_eq!(clinic.centre.count("SELECT count(*) FROM patients").await, 2);
+    // Who is on file without a document is found by mail and names, also by who types one; who has another document is not.
+    clinic
+        .centre
+        .run("UPDATE patients SET document_kind = NULL, document_number = NULL, document_country = NULL", vec![])
+        .await;
+    let (mut third, mut fourth) = (input.clone(), input.clone());
+    (third["idempotencyKey"], fourth["idempotencyKey"]) = (key(), key());
+    (third["items"][0]["start"], fourth["items"][0]["start"]) =
+        (json!("2026-07-14T13:00:00-04:00"), json!("2026-07-14T14:00:00-04:00"));
+    third["newPatient"]["givenNames"] = json!("elena");
+    assert_eq!(done(&clinic.book(&third).await)["patient"]["id"], first["patient"]["id"]);
+    clinic
+        .centre
+        .run(
+            "UPDATE patients SET document_kind = 'RUT', document_number = '999', document_country = 'CL'
+              WHERE given_names = 'Elena'",
+            vec![],
+        )
+        .await;
+    fourth["newPatient"]["givenNames"] = json!("elena");
+    assert_ne!(done(&clinic.book(&fourth).await)["patient"]["id"], first["patient"]["id"]);
     let mut both = clinic.input(clinic.professionals[0], "2026-07-14T12:00:00-04:00");
     both["newPatient"] = input["newPatient"].clone();
     assert_eq!(refused(&clinic.book(&both).await), refusal("INVALID", "newPatient"));

@@ -299,6 +299,16 @@ async fn what_is_missing_is_named_and_nothing_is_booked() {
         (with("tenantSlug", json!("beta")), "NOT_FOUND", "tenantSlug"),
         (with("patient", json!({"givenNames": " ", "email": "a@b.cl"})), "REQUIRED", "patient.givenNames"),
         (with("patient", json!({"givenNames": "Sara"})), "REQUIRED", "patient.email"),
+        (
+            with("patient", json!({"givenNames": "Sara", "email": "a@b.cl", "fileNumber": "1001"})),
+            "INVALID",
+            "patient.fileNumber",
+        ),
+        (
+            with("patient", json!({"givenNames": "Sara", "email": "a@b.cl", "marketingConsentSource": "on paper"})),
+            "INVALID",
+            "patient.marketingConsentSource",
+        ),
         (with("holdId", clinic.id(Kind::Appointment, clinic.patient)), "NOT_FOUND", "holdId"),
         (with("holdId", json!("nonsense")), "NOT_FOUND", "holdId"),
     ] {
