@@ -63,8 +63,8 @@ struct Checked {
 /// Creates or changes a professional.
 ///
 /// # Errors
-/// Values that do not fit, a stale version, unknown ids, a user that is another professional already, a missing
-/// permission, faults of the database.
+/// Values that do not fit, a stale version, unknown ids, a branch left out while somebody is booked there, a user that is
+/// another professional already, a missing permission, faults of the database.
 pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Resource, Failure> {
     actor.require(Permission::ConfigWrite, Scope::Centre)?;
     let checked = check(&input)?;
@@ -80,6 +80,7 @@ async fn save(cx: &Cx, actor: &Actor, input: &Input, checked: &Checked) -> Resul
     links_exist(&tx, input).await?;
     let id = match &existing {
         Some(before) => {
+            bookings_allow(cx, &tx, before, input).await?;
             update_resource(cx, &tx, before, checked.resource.clone()).await?;
             update(&tx, before.id, checked.professional.clone()).await?;
             before.id
@@ -169,6 +170,32 @@ async fn links_exist(tx: &TenantTx, input: &Input) -> Result<(), Failure> {
         }
     }
     if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}
+
+/// Nobody leaves a branch where patients are booked with them: those appointments could not even be moved any more.
+async fn bookings_allow(cx: &Cx, tx: &TenantTx, before: &Resource, input: &Input) -> Result<(), Failure> {
+    let stays = |branch: &&Uuid| input.branch_ids.contains(*branch);
+    let left: Vec<Uuid> = before.branches().iter().filter(|branch| !stays(branch)).copied().collect();
+    if left.is_empty() {
+        return Ok(());
+    }
+    // No booking comes between the look and the change.
+    query::lock_branches(tx, left.clone()).await?;
+    let booked: Option<i64> = tx
+        .scalar(
+            "SELECT count(DISTINCT a.id) FROM occupancies o JOIN appointments a ON a.id = o.appointment_id
+             WHERE o.resource_id = $1 AND o.active AND upper(o.during) > $2 AND a.branch_id = ANY ($3)",
+            [before.id.into(), cx.now().into(), left.into()],
+        )
+        .await?;
+    match booked {
+        None | Some(0) => Ok(()),
+        Some(count) => {
+            let message =
+                format!("{count} appointments are booked in a branch that is left out; move or end them first");
+            Err(Refusal::invalid("branchIds", message).into())
+        }
+    }
 }
 
 async fn insert(cx: &Cx, tx: &TenantTx, checked: Checked) -> Result<Uuid, Failure> {

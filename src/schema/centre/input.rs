@@ -169,7 +169,8 @@ pub struct ProfessionalInput {
     pub color: Option<String>,
     /// Up to 20, of up to 100 characters.
     pub specialties: Option<Vec<String>>,
-    /// Where the professional works; at least one. Replaces all there are.
+    /// Where the professional works; at least one. Replaces all there are; a branch where patients are booked with the
+    /// professional cannot be left out.
     pub branch_ids: Vec<ID>,
     /// What the professional does; an empty list: every treatment. Replaces all there are.
     pub treatment_ids: Option<Vec<ID>>,

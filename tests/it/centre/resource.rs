@@ -212,6 +212,26 @@ async fn a_booked_room_keeps_its_branch_and_its_places() {
 }
 
 #[tokio::test]
+async fn a_professional_stays_where_patients_are_booked() {
+    let app = TestApp::start().await;
+    let (admin, centre) = (app.admin("alfa").await, Centre::of(&app, "alfa").await);
+    let (a, b) = (centre.branch("A", "America/Santiago").await, centre.branch("B", "America/Santiago").await);
+    let (treatment, rosa) = (centre.treatment("T", 30).await, centre.patient("Rosa", "Soto").await);
+    let ana = centre.professional("Ana", a).await;
+    let booked = centre.book(Booking::new(a, rosa, treatment, "2026-07-14T14:00:00Z", 30).with(ana)).await;
+    let id = global(&app, "alfa", Kind::Resource, ana).await;
+    let (a, b) = (global(&app, "alfa", Kind::Branch, a).await, global(&app, "alfa", Kind::Branch, b).await);
+    let input = |version: i32, branches: &[&String]| json!({"id": id, "version": version, "name": "Ana", "branchIds": branches});
+    refuses(&centre, &admin, PROFESSIONAL, input(1, &[&b]), &["INVALID branchIds"]).await;
+    let both = upsert(&admin, PROFESSIONAL.0, PROFESSIONAL.1, "professional { version }", input(1, &[&a, &b])).await;
+    assert_eq!(both["professional"]["version"], 2);
+    centre.run("UPDATE occupancies SET active = false WHERE appointment_id = $1", vec![booked.into()]).await;
+    let moved =
+        upsert(&admin, PROFESSIONAL.0, PROFESSIONAL.1, "professional { branches { id } }", input(2, &[&b])).await;
+    assert_eq!(moved["professional"]["branches"], json!([{ "id": b }]));
+}
+
+#[tokio::test]
 async fn nobody_takes_a_room_out_of_a_branch_that_is_not_theirs() {
     let app = TestApp::start().await;
     let centre = Centre::of(&app, "alfa").await;
