@@ -4,6 +4,9 @@ use rust_decimal::Decimal;
 
 use super::refusal::Refusal;
 
+/// The largest amount of one thing, in minor units: thousands of them can be added up.
+const MOST_MINOR: i64 = 1_000_000_000_000_000;
+
 /// An amount in the minor units of its currency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Money {
@@ -29,8 +32,8 @@ impl Money {
                 format!("{currency} has {digits} decimals; {amount} cannot be written with them"),
             )
         })?;
-        let minor = i64::try_from(whole)
-            .map_err(|_| Refusal::invalid(&format!("{field}.amount"), "the amount is too large"))?;
+        let minor = i64::try_from(whole).ok().filter(|minor| minor.abs() <= MOST_MINOR);
+        let minor = minor.ok_or_else(|| Refusal::invalid(&format!("{field}.amount"), "the amount is too large"))?;
         Ok(Self { minor, currency: currency.to_owned() })
     }
 

@@ -234,6 +234,10 @@ impl From<DbError> for Failure {
         if matches!(error.sqlstate().as_deref(), Some("22021" | "22P05")) {
             return Refusal::new(Code::Invalid, "a text holds the character U+0000, which cannot be kept").into();
         }
+        // Characters that are many when they are written out (㌖) pass limits that count them as typed.
+        if error.sqlstate().as_deref() == Some("54000") {
+            return Refusal::new(Code::Invalid, "a text is longer than can be kept or searched for").into();
+        }
         Self::Fault(Fault::Db(error))
     }
 }

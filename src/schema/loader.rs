@@ -20,6 +20,7 @@ use std::{
 use async_graphql::dataloader::Loader;
 use futures::{FutureExt, StreamExt, channel::oneshot, future::BoxFuture, stream::FuturesUnordered, task::AtomicWaker};
 
+use super::error::ApiError;
 use crate::{
     auth::Actor,
     domain::{cx::Cx, refusal::Failure},
@@ -35,21 +36,30 @@ pub struct Batch {
 
 /// A failure that the resolvers waiting for one batch share.
 #[derive(Clone, Debug)]
-pub struct SharedFailure(Arc<Mutex<Option<Failure>>>);
+pub struct SharedFailure(Arc<Mutex<Shared>>);
+
+#[derive(Debug)]
+struct Shared {
+    /// What nobody has said yet.
+    unsaid: Option<Failure>,
+    /// What the first has said.
+    said: Option<ApiError>,
+}
 
 impl From<Failure> for SharedFailure {
     fn from(failure: Failure) -> Self {
-        Self(Arc::new(Mutex::new(Some(failure))))
+        Self(Arc::new(Mutex::new(Shared { unsaid: Some(failure), said: None })))
     }
 }
 
-impl From<SharedFailure> for super::error::ApiError {
+impl From<SharedFailure> for ApiError {
     fn from(shared: SharedFailure) -> Self {
-        // The first of the waiting resolvers reports and logs it; the others say that it was.
-        match shared.0.lock().ok().and_then(|mut failure| failure.take()) {
-            Some(failure) => failure.into(),
-            None => Failure::Refused(Vec::new()).into(),
+        let mut shared = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The first of the waiting resolvers logs it; all say the same.
+        if let Some(failure) = shared.unsaid.take() {
+            shared.said = Some(failure.into());
         }
+        shared.said.clone().unwrap_or_else(|| Failure::Refused(Vec::new()).into())
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     appointment::{AppointmentView, Related, Row, Wanted, appointment_select, assemble},
-    calendar::{Block, BranchCalendar},
+    calendar::{Block, BranchCalendar, belongs},
     visibility::Sight,
 };
 use crate::{
@@ -118,7 +118,7 @@ pub async fn run(cx: &Cx, actor: &Actor, input: Input) -> Result<Agenda, Failure
         for one in calendar.resources.into_values() {
             let resource = Arc::new(one.resource.clone());
             related.resources.insert(resource.id, Arc::clone(&resource));
-            if resource.kind == kind && resource.active {
+            if resource.kind == kind && resource.active && belongs(&resource, branch.id) {
                 columns.push(Column { resource, appointments: Vec::new(), free: one.free(), blocks: one.blocks });
             }
         }

@@ -35,6 +35,8 @@ pub async fn run(cx: &Cx, actor: &Actor, id: Uuid) -> Result<Option<Arc<Appointm
         shown.patient = None;
         shown.internal_notes = None;
         shown.overbook_reason = None;
+        // Whether the centre did it, and not who of its people.
+        shown.cancelled_by = shown.cancelled_by.map(|(kind, _)| (kind, None));
         Arc::new(shown)
     }))
 }

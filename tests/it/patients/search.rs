@@ -91,6 +91,8 @@ async fn words_are_found_whatever_the_case_the_accents_and_their_order() {
     let document = "query($filter: PatientFilter) { patients(filter: $filter, first: 1) { nodes { id } } }";
     assert_eq!(desk.admin.error_code(document, long).await, "INVALID");
     assert_eq!(desk.admin.error_code(document, json!({"filter": {"text": "a\u{0}"}})).await, "INVALID");
+    // One that is many letters when it is written out.
+    assert_eq!(desk.admin.error_code(document, json!({"filter": {"text": "㌖".repeat(200)}})).await, "INVALID");
 }
 
 #[tokio::test]
