@@ -84,7 +84,7 @@ async fn attempt(cx: &Cx, tenant: &Arc<Tenant>, token: &str, wish: &Wish, reques
             let branch = query::find_branch(&tx, locked.branch)
                 .await?
                 .ok_or_else(|| Failure::fault("an appointment without its branch"))?;
-            if locked.status.lies_ahead() && now + branch.min_cancel_notice > locked.start {
+            if locked.status.lies_ahead() && branch.is_too_late_to_cancel(locked.start, now) {
                 let message = "it is too late to cancel by this link; please call the centre";
                 return Err(Refusal::new(Code::NoticeTooShort, message).at("token").into());
             }

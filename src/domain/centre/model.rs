@@ -1,6 +1,6 @@
 //! Branches, resources, treatments as the rules see them.
 
-use chrono::{NaiveTime, Utc};
+use chrono::{DateTime, NaiveTime, Utc};
 use chrono_tz::Tz;
 use rust_decimal::Decimal;
 use sea_orm::FromQueryResult;
@@ -116,6 +116,12 @@ impl Branch {
     pub fn address(&self) -> Result<Option<Address>, Failure> {
         let address = self.address.clone().map(serde_json::from_value).transpose();
         address.map_err(|error| Failure::fault(format!("address of a branch: {error}")))
+    }
+
+    /// Whether a patient can no longer cancel an appointment that starts then alone.
+    #[must_use]
+    pub fn is_too_late_to_cancel(&self, start: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+        now + self.min_cancel_notice > start
     }
 }
 

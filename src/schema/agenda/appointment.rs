@@ -23,7 +23,7 @@ use crate::{
     schema::{
         auth::{P, auth},
         centre::{
-            loader::ResourceKey,
+            loader::{BranchKey, ResourceKey},
             types::{BookableResource, Branch, Professional, Room, Treatment},
         },
         error::ApiError,
@@ -152,7 +152,14 @@ impl Appointment {
             zone: self.view.zone,
             now: self.reader.cx.now(),
         };
-        Ok(status::allowed(from, &circumstances).into_iter().map(Into::into).collect())
+        let mut allowed = status::allowed(from, &circumstances);
+        if actor.kind == ActorKind::Patient && allowed.contains(&status::AppointmentStatus::Cancelled) {
+            let branch = self.reader.loader.load_one(BranchKey(self.view.branch)).await?;
+            if branch.is_some_and(|branch| branch.is_too_late_to_cancel(self.view.start, circumstances.now)) {
+                allowed.retain(|step| *step != status::AppointmentStatus::Cancelled);
+            }
+        }
+        Ok(allowed.into_iter().map(Into::into).collect())
     }
 
     /// How far it is paid.

@@ -134,13 +134,11 @@ pub struct AppointmentsOf {
 }
 
 impl Loader<AppointmentsOf> for Batch {
-    type Value = Page<Arc<AppointmentView>>;
+    /// What is refused of one filter is not refused of another that the same operation asks with.
+    type Value = Result<Page<Arc<AppointmentView>>, SharedFailure>;
     type Error = SharedFailure;
 
-    async fn load(
-        &self,
-        keys: &[AppointmentsOf],
-    ) -> Result<HashMap<AppointmentsOf, Page<Arc<AppointmentView>>>, SharedFailure> {
+    async fn load(&self, keys: &[AppointmentsOf]) -> Result<HashMap<AppointmentsOf, Self::Value>, SharedFailure> {
         let mut alike: HashMap<(&list::Filter, &PageRequest<list::Key>, Wanted), Vec<Uuid>> = HashMap::new();
         for key in keys {
             alike.entry((&key.filter, &key.page, key.wanted)).or_default().push(key.patient);
@@ -148,9 +146,15 @@ impl Loader<AppointmentsOf> for Batch {
         let tx = self.cx.read(&self.actor).await?;
         let mut found = HashMap::new();
         for ((filter, page, wanted), patients) in alike {
-            let pages = list::of_patients(&tx, &self.actor, patients, filter, page, wanted).await?;
             let key = |patient| AppointmentsOf { patient, filter: filter.clone(), page: page.clone(), wanted };
-            found.extend(pages.into_iter().map(|(patient, page)| (key(patient), page)));
+            match list::of_patients(&tx, &self.actor, patients.clone(), filter, page, wanted).await {
+                Ok(pages) => found.extend(pages.into_iter().map(|(patient, page)| (key(patient), Ok(page)))),
+                Err(refused @ Failure::Refused(_)) => {
+                    let shared = SharedFailure::from(refused);
+                    found.extend(patients.into_iter().map(|patient| (key(patient), Err(shared.clone()))));
+                }
+                Err(fault) => return Err(fault.into()),
+            }
         }
         tx.commit().await.map_err(Failure::from)?;
         Ok(found)

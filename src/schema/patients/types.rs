@@ -313,7 +313,7 @@ impl Patient {
         } else {
             None
         };
-        let found = found.unwrap_or_else(|| page.empty());
+        let found = found.transpose()?.unwrap_or_else(|| page.empty());
         let key = |view: &Arc<_>| list::Key::of(view);
         Ok(AppointmentConnection::new(&self.reader, LIST, found, key, |view| Appointment::new(&self.reader, view)))
     }

@@ -240,6 +240,22 @@ async fn a_link_waits_for_the_move_that_lets_it_hold_longer() {
 }
 
 #[tokio::test]
+async fn a_patient_is_told_of_the_steps_that_a_link_still_takes() {
+    let ask = "mutation($token: String!) {
+        redeemCapability(token: $token) { grantedResource { ... on Appointment { allowedTransitions } } } }";
+    // By the branch's 24 hours.
+    for (now, steps) in
+        [("2026-07-15T16:00:00Z", json!(["CONFIRMED", "CANCELLED"])), ("2026-07-15T16:00:01Z", json!(["CONFIRMED"]))]
+    {
+        let clinic = Clinic::open().await;
+        let (_, _, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;
+        clinic.app.clock.set(now.parse().unwrap());
+        let said = clinic.app.anonymous().ok(ask, json!({ "token": no })).await;
+        assert_eq!(said["redeemCapability"]["grantedResource"]["allowedTransitions"], steps, "{now}");
+    }
+}
+
+#[tokio::test]
 async fn too_late_to_cancel_leaves_the_link_for_when_the_centre_gives_in() {
     let clinic = Clinic::open().await;
     let (one, _, no) = mailed(&clinic, "2026-07-16T12:00:00-04:00").await;

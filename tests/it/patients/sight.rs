@@ -108,3 +108,24 @@ async fn who_sees_nothing_of_the_agenda_sees_patients_without_appointments() {
     assert_eq!(clerk.ok(query, rosa.clone()).await["patient"], seen(json!([])));
     assert_eq!(people.admin.ok(query, rosa).await["patient"], seen(json!([{"status": "BOOKED"}])));
 }
+
+#[tokio::test]
+async fn what_is_refused_of_one_filter_is_not_refused_of_another() {
+    let people = People::open().await;
+    let centre = &people.centre;
+    let branch = centre.branch("Centro", "America/Santiago").await;
+    let (treatment, rosa) = (centre.treatment("Corte", 30).await, centre.patient("Rosa", "Soto").await);
+    centre.book(Booking::new(branch, rosa, treatment, "2026-07-15T13:00:00Z", 30)).await;
+    let query = "query($id: ID!, $no: ID!) {
+        one: patient(id: $id) { appointments(first: 5) { nodes { status } } }
+        two: patient(id: $id) { appointments(first: 5, filter: {branchId: $no}) { nodes { status } } }
+        three: patient(id: $id) { appointments(first: 5, filter: {branchId: $no}) { nodes { status } } } }";
+    let nobodys = people.id(Kind::Branch, uuid::Uuid::from_u128(7));
+    let answer = people.admin.send(query, json!({"id": people.id(Kind::Patient, rosa), "no": nobodys})).await;
+    assert_eq!(answer["data"]["one"]["appointments"]["nodes"], json!([{"status": "BOOKED"}]));
+    let errors = answer["errors"].as_array().unwrap();
+    let said = |at: usize| (&errors[at]["extensions"]["code"], &errors[at]["extensions"]["field"]);
+    assert_eq!(errors.len(), 2, "{answer}");
+    assert_eq!(said(0), (&json!("NOT_FOUND"), &json!(["filter", "branchId"])));
+    assert_eq!(said(0), said(1));
+}
