@@ -29,12 +29,13 @@ const SECRET: &str = "horae-bench-horae-bench-horae-bench-horae-bench";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What one caller or address may do.
-const LIMITS: [&str; 7] = [
+const LIMITS: [&str; 8] = [
     "HORAE_COST_CAPACITY",
     "HORAE_COST_PER_SECOND",
     "HORAE_ATTEMPTS_PER_ADDRESS",
     "HORAE_ATTEMPTS_PER_ACCOUNT",
     "HORAE_MAX_SOCKETS_PER_ACTOR",
+    "HORAE_MAX_SOCKETS_PER_TENANT",
     "HORAE_MAX_SOCKETS_PER_ADDRESS",
     "HORAE_MAX_SUBSCRIPTIONS_PER_ACTOR",
 ];
